@@ -1,35 +1,77 @@
-# Everything runs in .venv, which the stamps below build; nothing else is needed than Python 3.11, make and git.
+# Everything runs in .venv, which the stamps below build. Nothing else is needed than Python 3.11,
+# make and git. Each stamp installs what its targets need and no more: a first `make test` waits
+# for no type checker.
 
 VENV   := .venv
 BIN    := $(VENV)/bin
 PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13 python3.14; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
-PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check
+# What is never imported need not be compiled, and that is most of it.
+PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check install --no-compile
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
 .PHONY: help
 help: ## Show the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+	@echo "make TARGET, where TARGET is one of"
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-# pip 25.1 is the first that reads dependency groups.
-$(BIN)/python:
-	@test -n "$(PYTHON)" || { echo "Azoth needs Python 3.11 or later; none was found on PATH."; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	$(PIP) install "pip>=25.1"
+.PHONY: demo
+demo: $(VENV)/run.stamp ## Schedule real work, kill it half-way, and prove that nothing was lost
+	@$(BIN)/azoth-scheduler demo
 
-$(VENV)/run.stamp: pyproject.toml | $(BIN)/python
-	$(PIP) install --editable ".[cli]"
-	@touch $@
+.PHONY: test
+test: $(VENV)/test.stamp ## Run the tests and the documentation, with branch coverage
+	$(BIN)/python -m pytest -n 2 --dist worksteal -q --cov --cov-report term $(ARGS)
 
-$(VENV)/test.stamp: pyproject.toml | $(BIN)/python
-	$(PIP) install --editable ".[cli,fast]" --group test
-	@touch $@ $(VENV)/run.stamp
+.PHONY: check
+check: $(VENV)/check.stamp ## Run the linters, the layer rules and both type checkers
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/mypy
+	$(BIN)/pyright
+	bash -n .ci/run
 
-$(VENV)/check.stamp: pyproject.toml | $(BIN)/python
-	$(PIP) install --editable ".[cli,fast]" --group dev
-	@touch $@ $(VENV)/test.stamp $(VENV)/run.stamp
+.PHONY: format
+format: $(VENV)/check.stamp ## Format the code and mend what ruff can mend
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+.PHONY: bench
+bench: $(VENV)/test.stamp ## Run each benchmark and print its answer
+	@for question in benchmarks/bench_*.py; do $(BIN)/python $$question || exit 1; done
+
+.PHONY: soak
+soak: $(VENV)/test.stamp ## Search for hours: every property with the soak profile, and the long tests
+	AZOTH_PROFILE=soak $(BIN)/python -m pytest -n 2 --dist worksteal -q -m "soak or not soak" --timeout 0 $(ARGS)
 
 .PHONY: dev
-dev: $(VENV)/check.stamp ## Build .venv with everything that tests and checks need
+dev: $(VENV)/check.stamp ## Build .venv with all that tests and checks need
+
+.PHONY: clean
+clean: ## Remove .venv, caches and what was built
+	rm -rf $(VENV) build dist .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Azoth needs Python 3.11 or later, and found none on PATH." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/run.stamp: pyproject.toml | $(BIN)/python
+	$(PIP) --editable ".[cli]"
+	@touch $@
+
+# pip 25.1 is the first that reads dependency groups.
+$(VENV)/pip.stamp: | $(BIN)/python
+	$(PIP) "pip>=25.1"
+	@touch $@
+
+$(VENV)/test.stamp: pyproject.toml $(VENV)/pip.stamp
+	$(PIP) --editable ".[cli,fast]" --group test
+	@touch $@ $(VENV)/run.stamp
+
+$(VENV)/check.stamp: pyproject.toml $(VENV)/pip.stamp
+	$(PIP) --editable ".[cli,fast]" --group dev
+	@touch $@ $(VENV)/test.stamp $(VENV)/run.stamp

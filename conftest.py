@@ -1,0 +1,43 @@
+"""
+What every test and every doctest of the repository shares.
+
+`AZOTH_PROFILE` chooses how hard Hypothesis looks: `dev` (the default), `ci`, `soak`.
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# A deadline measures the machine's load, not the code.
+settings.register_profile("dev", max_examples=50, deadline=None)
+# The same examples in each run: a change that is unrelated does not turn red by chance.
+settings.register_profile(
+    "ci",
+    max_examples=50,
+    deadline=None,
+    derandomize=True,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile(
+    "soak",
+    max_examples=2_000,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile(os.environ.get("AZOTH_PROFILE", "ci" if os.environ.get("CI") else "dev"))
+
+
+@pytest.fixture(autouse=True)
+def _documentation_runs_in_an_empty_folder(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Let an example write `data/azoth.db` without leaving it in the repository.
+    """
+    if isinstance(request.node, pytest.DoctestItem):
+        (tmp_path / "data").mkdir()
+        monkeypatch.chdir(tmp_path)
