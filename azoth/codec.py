@@ -1,0 +1,292 @@
+"""
+The registry: stable event types on one side, attrs classes on the other, JSON in between.
+
+A type's name and schema are written into the log and never change with the code: a class may be
+renamed or moved freely, and a change of its shape is a new schema with an upcaster.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypeVar
+
+from attrs import field, frozen, has
+from cattrs import Converter, transform_error
+
+from azoth.conversion import make_converter, register_tagged
+from azoth.errors import UndecodableEvent, UnknownEventType
+from azoth.events import SCHEMA_MAX, Event, Metadata, NewEvent, check_integer, check_name
+from azoth.json_format import FASTEST, JsonFormat
+from azoth.upcasting import Upcaster, Upcasters, chains
+
+__all__ = ["Registry"]
+
+C = TypeVar("C", bound=type)
+U = TypeVar("U", bound=Upcaster)
+
+_NO_METADATA: Final = Metadata()
+
+
+@frozen
+class _Entry:
+    # What the decorator said; the functions are generated when the registry is first used.
+    type: str
+    schema: int
+    cls: type
+    aliases: tuple[str, ...]
+
+
+@frozen
+class _Encoder:
+    type: str
+    schema: int
+    unstructure: Callable[[Any], dict[str, Any]]
+
+
+@frozen
+class _Decoder:
+    schema: int
+    structure: Callable[[Any, type], Any]
+    cls: type
+    chains: Mapping[int, tuple[Upcaster, ...]]
+
+
+class Registry:
+    """
+    Know the event types of a program, and turn events into bytes and back.
+
+    Fields that equal their default are left out, so a field added with a default needs no new
+    schema. Register `registry.converter` hooks for types that JSON does not know before the first
+    event is encoded or decoded.
+
+    Attributes:
+        converter: The cattrs converter that reads and writes fields.
+
+    Example:
+        >>> from attrs import frozen
+        >>> registry = Registry()
+        >>> @registry.event("AccountOpened", schema=2)
+        ... @frozen
+        ... class AccountOpened:
+        ...     owner: str
+        ...     limit: int = 0
+        >>> @registry.upcast("AccountOpened", from_schema=1)
+        ... def name_to_owner(data):
+        ...     return {"owner": data["name"]}
+        >>> registry.encode(AccountOpened("Ada")).data
+        b'{"owner":"Ada"}'
+    """
+
+    def __init__(self, json: JsonFormat = FASTEST) -> None:
+        self.converter = make_converter()
+        self._dumps = json.dumps
+        self._loads = json.loads
+        self._entries: dict[str, _Entry] = {}
+        self._names: dict[str, str] = {}
+        self._pending: list[_Entry] = []
+        self._upcasters: dict[str, Upcasters] = {}
+        self._encoders: dict[type, _Encoder] = {}
+        self._decoders: dict[str, _Decoder] = {}
+
+    def event(self, type: str, *, schema: int = 1, aliases: Sequence[str] = ()) -> Callable[[C], C]:
+        """
+        Register an attrs class as an event type.
+
+        Args:
+            type: The name that is written into the log; keep it for ever.
+            schema: The version of the class's shape, from 1; raise it with an upcaster.
+            aliases: Names that the type had before; they are read, never written.
+
+        Raises:
+            ValueError: A name or the class is registered already.
+            TypeError: What is decorated is no attrs class; put `@frozen` below this decorator.
+        """
+        names = tuple(check_name(name, "type") for name in (type, *aliases))
+        check_integer(schema, "schema", low=1, high=SCHEMA_MAX)
+
+        def register(cls: C) -> C:
+            if not has(cls):
+                raise TypeError(f"{cls!r} is no attrs class; put @frozen below this decorator")
+            self._add(_Entry(type, schema, cls, names[1:]))
+            return cls
+
+        return register
+
+    def upcast(
+        self, type: str, *, from_schema: int, to_schema: int | None = None
+    ) -> Callable[[U], U]:
+        """
+        Register a pure function that brings the data of an older schema forward.
+
+        Args:
+            type: The event type, by the name that is written today.
+            from_schema: The schema that it takes.
+            to_schema: The schema that it returns; None for the next one.
+
+        Raises:
+            ValueError: Another one starts there, it leads backwards, or the type is in use already.
+        """
+        if type in self._decoders:
+            raise ValueError(f"{type!r} is in use: register its upcasters before the first event")
+
+        def register(upcast: U) -> U:
+            upcasters = self._upcasters.setdefault(type, Upcasters(type))
+            upcasters.add(from_schema, to_schema or from_schema + 1, upcast)
+            return upcast
+
+        return register
+
+    def tagged(self, classes: Mapping[str, type], *, tag: str = "kind") -> None:
+        """
+        Tell the members of a union apart by a name that is written with each.
+
+        It serves every union of some of *classes*, with or without None.
+
+        Args:
+            classes: The names that are written, and their attrs classes.
+            tag: The key under which the name is written; no field may be called so.
+        """
+        register_tagged(self.converter, dict(classes), tag)
+
+    def freeze(self) -> None:
+        """
+        Generate the functions and check the upcast chains of all types now; else it is done when
+        the first event is encoded or decoded.
+
+        Raises:
+            ValueError: A chain has a hole, or upcasters have no type.
+            TypeError: A field has a type that JSON cannot hold.
+        """
+        for type in self._upcasters:
+            if type not in self._entries:
+                raise ValueError(f"upcasters are registered for {type!r}, but no class is")
+        while self._pending:
+            self._build(self._pending[0])
+            del self._pending[0]
+
+    def encode(self, event: object, metadata: Mapping[str, str] = _NO_METADATA) -> NewEvent:
+        """
+        Return *event* as it is written into the log.
+
+        Raises:
+            UnknownEventType: Its class is not registered.
+            ValueError: A field holds a value that JSON cannot: NaN, more than 64 bits, a lone
+                surrogate, a naive datetime.
+        """
+        encoder = self._encoders.get(event.__class__) or self._encoder_of(event.__class__)
+        try:
+            data = self._dumps(encoder.unstructure(event))
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{event!r} cannot be encoded: {error}") from error
+        return NewEvent(encoder.type, data, metadata, encoder.schema)
+
+    def decode(self, event: Event | NewEvent) -> Any:
+        """
+        Return the instance that *event* was encoded from, its data upcast where it is old.
+
+        Raises:
+            UnknownEventType: No class is registered for its type.
+            UndecodableEvent: Its data does not fit, or its schema is newer than the class.
+        """
+        decoder = self._decoders.get(event.type) or self._decoder_of(event)
+        try:
+            data = self._loads(event.data)
+            if event.schema != decoder.schema:
+                data = _upcast(data, decoder, event.schema)
+            return decoder.structure(data, decoder.cls)
+        except Exception as error:
+            raise self._undecodable(event, decoder, error) from error
+
+    def __contains__(self, type: str) -> bool:
+        return type in self._names
+
+    def type_of(self, cls: type) -> str:
+        """
+        Return the type that instances of *cls* are written under.
+
+        Raises:
+            UnknownEventType: It is not registered.
+        """
+        return (self._encoders.get(cls) or self._encoder_of(cls)).type
+
+    def types_of(self, *classes: type) -> tuple[str, ...]:
+        """
+        Return every name that events of *classes* have in logs, aliases included, for a `Query`.
+
+        Raises:
+            UnknownEventType: One is not registered.
+        """
+        entries = [self._entries[self.type_of(cls)] for cls in classes]
+        return tuple(name for entry in entries for name in (entry.type, *entry.aliases))
+
+    def _add(self, entry: _Entry) -> None:
+        for name in (entry.type, *entry.aliases):
+            if name in self._names:
+                raise ValueError(f"event type {name!r} is registered twice")
+        if any(entry.cls is other.cls for other in self._entries.values()):
+            raise ValueError(f"{entry.cls.__qualname__} is registered under two event types")
+        self._names.update(dict.fromkeys((entry.type, *entry.aliases), entry.type))
+        self._entries[entry.type] = entry
+        self._pending.append(entry)
+
+    def _build(self, entry: _Entry) -> None:
+        upcasters = self._upcasters.get(entry.type, Upcasters(entry.type))
+        unstructure = self.converter.get_unstructure_hook(entry.cls)
+        structure = self.converter.get_structure_hook(entry.cls)
+        decoder = _Decoder(entry.schema, structure, entry.cls, chains(upcasters, entry.schema))
+        self._encoders[entry.cls] = _Encoder(entry.type, entry.schema, unstructure)
+        self._decoders.update(dict.fromkeys((entry.type, *entry.aliases), decoder))
+
+    def _encoder_of(self, cls: type) -> _Encoder:
+        self.freeze()
+        encoder = self._encoders.get(cls)
+        if encoder is None:
+            raise UnknownEventType(type=cls.__qualname__)
+        return encoder
+
+    def _decoder_of(self, event: Event | NewEvent) -> _Decoder:
+        self.freeze()
+        decoder = self._decoders.get(event.type)
+        if decoder is None:
+            raise UnknownEventType(type=event.type, position=getattr(event, "position", None))
+        return decoder
+
+    def _undecodable(
+        self, event: Event | NewEvent, decoder: _Decoder, error: Exception
+    ) -> UndecodableEvent:
+        return UndecodableEvent(
+            position=getattr(event, "position", None),
+            type=event.type,
+            reason=self._reason(event, decoder, error),
+        )
+
+    def _reason(self, event: Event | NewEvent, decoder: _Decoder, error: Exception) -> str:
+        # The fast functions do not know the path of a field; the detailed ones find it again.
+        try:
+            data = self._loads(event.data)
+            if event.schema != decoder.schema:
+                data = _upcast(data, decoder, event.schema)
+        except Exception:
+            return str(error)
+        detailed: Converter = self.converter.copy(detailed_validation=True)
+        try:
+            detailed.structure(data, decoder.cls)
+        except Exception as found:
+            return "; ".join(transform_error(found, "data", _sentence))
+        return str(error)
+
+
+def _upcast(data: Any, decoder: _Decoder, schema: int) -> Any:
+    if schema > decoder.schema:
+        raise ValueError(
+            f"its schema {schema} is newer than {decoder.schema}, which this program knows; "
+            "update the program"
+        )
+    for step in decoder.chains[schema]:
+        try:
+            data = step(data)
+        except Exception as error:
+            raise ValueError(f"its upcaster from schema {schema} failed: {error!r}") from error
+    return data
+
+
+def _sentence(error: BaseException, _type: type | None) -> str:
+    return f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
