@@ -1,0 +1,252 @@
+"""
+How each event changes a task's state.
+
+`evolve` is total: it copies fields of the event into the state, never raises on any log that
+`decide` can write, and counts one version for each event, also for those it does not understand.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from attrs import evolve as changed
+
+from azoth.clocks import Instant
+from azoth_scheduler.events import (
+    SchedulerEvent,
+    TaskCancelled,
+    TaskDisabled,
+    TaskExecuted,
+    TaskPaused,
+    TaskResumed,
+    TaskRunAbandoned,
+    TaskRunCancelRequested,
+    TaskRunSkipped,
+    TaskRunStarted,
+    TaskScheduled,
+    TaskTriggered,
+)
+from azoth_scheduler.task import Definition, OpenRun, TaskState, Totals
+
+__all__ = ["evolve", "skip_event"]
+
+
+def evolve(state: TaskState, event: SchedulerEvent) -> TaskState:
+    """
+    Return the state after *event*; total.
+    """
+    change = _CHANGES[type(event)]
+    return _with(state, version=state.version + 1, updated_at=event.at, **change(state, event))
+
+
+def skip_event(state: TaskState) -> TaskState:
+    """
+    Return the state after an event that this code cannot read: one version on, else unchanged.
+    """
+    return _with(state, version=state.version + 1)
+
+
+def _with(state: TaskState, **changes: Any) -> TaskState:
+    after = object.__new__(TaskState)
+    after.__dict__.update(state.__dict__)
+    after.__dict__.update(changes)
+    return after
+
+
+def _replaced(state: TaskState, run_id: str, run: OpenRun | None) -> tuple[OpenRun, ...]:
+    # None takes the run out; a run that is not there is put last.
+    runs = [run if one.run_id == run_id else one for one in state.runs]
+    if run is not None and run not in runs:
+        runs.append(run)
+    return tuple(one for one in runs if one is not None)
+
+
+def _next(event: Any) -> dict[str, Any]:
+    return {"next_nominal_at": event.next_nominal_at, "next_run_at": event.next_run_at}
+
+
+def _scheduled(state: TaskState, event: TaskScheduled) -> dict[str, Any]:
+    definition = Definition(
+        task_type=event.task_type,
+        schedule=event.schedule,
+        payload=event.payload,
+        options=event.options,
+    )
+    return {
+        "task_id": event.task_id,
+        "generation": event.generation,
+        "definition": definition,
+        "anchor": event.anchor,
+        "runs_started": event.runs_started,
+        "triggers": 0,
+        # An attempt that runs goes on, a run that was asked for comes; a waiting retry of the
+        # schedule is in `next` where it is kept.
+        "runs": tuple(
+            run for run in state.runs if run.fence is not None or (run.triggered and not run.attempt)
+        ),
+        "exhausted": None,
+        "disabled": False,
+        "cancelled": False,
+        "reason": state.reason if state.paused else "",
+        "created_at": state.created_at or event.at,
+        **_next(event),
+    }
+
+
+def _started(state: TaskState, event: TaskRunStarted) -> dict[str, Any]:
+    known = next((run for run in state.runs if run.run_id == event.run_id), None)
+    run = OpenRun(
+        run_id=event.run_id,
+        generation=event.generation,
+        nominal_at=event.nominal_at,
+        due_at=event.due_at,
+        triggered=event.triggered_run,
+        payload=known.payload if known else None,
+        attempt=event.attempt,
+        execution_id=event.execution_id,
+        retry_count=event.retry_count,
+        lost_count=known.lost_count if known else 0,
+        max_attempts=event.max_attempts,
+        fence=state.version + 1,
+        worker_id=event.worker_id,
+        started_at=event.at,
+        deadline_at=event.deadline_at,
+        lease_until=event.lease_until,
+    )
+    begun = known is None and event.generation == state.generation
+    return {
+        "runs": _replaced(state, event.run_id, run),
+        "runs_started": state.runs_started + begun,
+        "last_run_at": event.at,
+        "last_execution_id": event.execution_id,
+        **(_next(event) if event.generation == state.generation else {}),
+    }
+
+
+def _executed(state: TaskState, event: TaskExecuted) -> dict[str, Any]:
+    run = state.with_fence(event.fence)
+    if run is None:
+        return {}
+    closed = event.retry_at is None
+    after = None if closed else _waiting(run, event.retry_at, event.retry_count, lost_count=0)
+    current = event.generation == state.generation
+    return {
+        "runs": _replaced(state, run.run_id, after),
+        "exhausted": run if closed and current and not event.success else state.exhausted,
+        "retry_count": event.retry_count if current else state.retry_count,
+        "last_execution_id": event.execution_id,
+        "last_outcome": event.outcome,
+        "last_error": event.error,
+        "last_completed_at": event.completed_at,
+        "last_success_at": event.completed_at if event.success else state.last_success_at,
+        "totals": _counted(state.totals, event.outcome, 1),
+        **(_next(event) if current else {}),
+    }
+
+
+def _waiting(
+    run: OpenRun, retry_at: Instant | None, retry_count: int, lost_count: int
+) -> OpenRun:
+    return changed(
+        run, fence=None, retry_at=retry_at, retry_count=retry_count, lost_count=lost_count
+    )
+
+
+def _counted(totals: Totals, name: str, count: int) -> Totals:
+    return changed(totals, **{name: getattr(totals, name, 0) + count})
+
+
+def _abandoned(state: TaskState, event: TaskRunAbandoned) -> dict[str, Any]:
+    run = state.with_fence(event.fence)
+    if run is None:
+        return {}
+    closed = event.retry_at is None
+    after = None if closed else _waiting(run, event.retry_at, run.retry_count, event.lost_count)
+    return {
+        "runs": _replaced(state, run.run_id, after),
+        "exhausted": run if closed and event.generation == state.generation else state.exhausted,
+        "totals": _counted(state.totals, "abandoned", 1),
+    }
+
+
+def _skipped(state: TaskState, event: TaskRunSkipped) -> dict[str, Any]:
+    runs = state.runs if event.run_id is None else _replaced(state, event.run_id, None)
+    return {
+        "runs": runs,
+        "totals": _counted(state.totals, "skipped", event.count),
+        **(_next(event) if event.generation == state.generation else {}),
+    }
+
+
+def _triggered(state: TaskState, event: TaskTriggered) -> dict[str, Any]:
+    run = OpenRun(
+        run_id=event.run_id,
+        generation=event.generation,
+        nominal_at=event.at,
+        due_at=event.at,
+        triggered=True,
+        payload=event.payload,
+        retry_at=event.at,
+    )
+    return {"runs": _replaced(state, run.run_id, run), "triggers": state.triggers + 1}
+
+
+def _paused(_state: TaskState, event: TaskPaused) -> dict[str, Any]:
+    return {"paused": True, "reason": event.reason}
+
+
+def _resumed(state: TaskState, event: TaskResumed) -> dict[str, Any]:
+    runs = tuple(
+        run if run.fence is not None else _waiting(run, event.at, 0, 0) for run in state.runs
+    )
+    again = state.exhausted
+    if again is not None and again.execution_id == event.execution_id:
+        runs = (*runs, _waiting(again, event.at, 0, 0))
+    return {
+        "runs": runs,
+        "paused": False,
+        "disabled": False,
+        "reason": event.reason,
+        "exhausted": None,
+        "retry_count": 0,
+        **_next(event),
+    }
+
+
+def _disabled(_state: TaskState, event: TaskDisabled) -> dict[str, Any]:
+    return {"disabled": True, "reason": event.reason}
+
+
+def _cancelled(state: TaskState, event: TaskCancelled) -> dict[str, Any]:
+    return {
+        "cancelled": True,
+        "paused": False,
+        "disabled": False,
+        "reason": event.reason,
+        "runs": tuple(changed(run, cancel=event.reason) for run in state.active),
+        "exhausted": None,
+        "next_nominal_at": None,
+        "next_run_at": None,
+    }
+
+
+def _cancel_requested(state: TaskState, event: TaskRunCancelRequested) -> dict[str, Any]:
+    run = next((one for one in state.runs if one.run_id == event.run_id), None)
+    if run is None:
+        return {}
+    after = None if run.fence is None else changed(run, cancel=event.reason)
+    return {"runs": _replaced(state, run.run_id, after)}
+
+
+_CHANGES: Final[Mapping[type, Callable[[TaskState, Any], dict[str, Any]]]] = {
+    TaskScheduled: _scheduled,
+    TaskRunStarted: _started,
+    TaskExecuted: _executed,
+    TaskRunAbandoned: _abandoned,
+    TaskRunSkipped: _skipped,
+    TaskTriggered: _triggered,
+    TaskPaused: _paused,
+    TaskResumed: _resumed,
+    TaskDisabled: _disabled,
+    TaskCancelled: _cancelled,
+    TaskRunCancelRequested: _cancel_requested,
+}

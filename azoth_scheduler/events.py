@@ -1,0 +1,293 @@
+"""
+What happened to a task: the events of the category `$task`, one stream for each task.
+
+Whatever depended on the outside (the next time, the retry time, the end of the lease) was computed
+once, when the command was decided, and stands here as a field; a fold only copies it. Every event
+carries the task's id, the generation of its definition, and the time at which it was decided.
+`next_nominal_at` and `next_run_at` are None when nothing follows; `retry_at` None closes the run.
+"""
+
+from typing import Final, Literal, TypeAlias
+
+from attrs import frozen
+
+from azoth.clocks import Instant, Microseconds
+from azoth.codec import Registry
+from azoth_scheduler.retries import RetryPolicy
+from azoth_scheduler.schedules import Cron, Immediate, Interval, OneTime, Schedule
+
+__all__ = [
+    "CATEGORY",
+    "Options",
+    "Outcome",
+    "SchedulerEvent",
+    "SkipReason",
+    "TaskCancelled",
+    "TaskChange",
+    "TaskDisabled",
+    "TaskExecuted",
+    "TaskPaused",
+    "TaskResumed",
+    "TaskRunAbandoned",
+    "TaskRunCancelRequested",
+    "TaskRunSkipped",
+    "TaskRunStarted",
+    "TaskScheduled",
+    "TaskTriggered",
+    "registry",
+    "stream_of",
+    "task_of",
+]
+
+CATEGORY: Final = "$task"
+"""The category of all streams of the scheduler; no handler may write to it."""
+
+Outcome: TypeAlias = Literal[
+    "succeeded", "failed", "timed_out", "discarded", "cancelled", "snoozed"
+]
+"""How an attempt ended."""
+
+SkipReason: TypeAlias = Literal["overlap", "missed", "coalesced", "expired"]
+"""Why occurrences were left out."""
+
+registry: Final = Registry()
+"""The types of the scheduler's events."""
+
+registry.tagged(
+    {"cron": Cron, "interval": Interval, "one_time": OneTime, "immediate": Immediate}
+)
+
+
+def stream_of(task_id: str) -> str:
+    """
+    Return the name of a task's stream.
+    """
+    return f"{CATEGORY}-{task_id}"
+
+
+def task_of(stream: str) -> str:
+    """
+    Return the task that a stream of the category belongs to.
+    """
+    return stream[len(CATEGORY) + 1 :]
+
+
+@frozen(kw_only=True)
+class Options:
+    """
+    Hold what the caller of `schedule_task` wrote; None is what was left out.
+
+    What was left out is taken at each claim from the handler, then from the scheduler, so a new
+    default is no edit.
+    """
+
+    max_retries: int | None = None
+    retry: RetryPolicy | None = None
+    timeout: Microseconds | None = None
+    priority: int = 0
+    queue: str = "default"
+    tags: tuple[str, ...] = ()
+
+
+@frozen(kw_only=True)
+class TaskChange:
+    """
+    Be the fields that every event of a task has.
+    """
+
+    task_id: str
+    generation: int
+    at: Instant
+
+
+@registry.event("TaskScheduled")
+@frozen(kw_only=True)
+class TaskScheduled(TaskChange):
+    """
+    Begin a generation: a new task, another definition, or a cancelled id scheduled again.
+    """
+
+    task_type: str
+    schedule: Schedule
+    payload: bytes = b""
+    options: Options = Options()
+    anchor: Instant
+    runs_started: int = 0
+    next_nominal_at: Instant | None = None
+    next_run_at: Instant | None = None
+
+
+@registry.event("TaskRunStarted")
+@frozen(kw_only=True)
+class TaskRunStarted(TaskChange):
+    """
+    Claim one attempt for one worker; the event's stream version is the attempt's fence.
+    """
+
+    run_id: str
+    execution_id: str
+    nominal_at: Instant
+    due_at: Instant
+    attempt: int
+    retry_count: int = 0
+    max_attempts: int
+    worker_id: str
+    deadline_at: Instant
+    lease_until: Instant
+    triggered_run: bool = False
+    next_nominal_at: Instant | None = None
+    next_run_at: Instant | None = None
+
+
+@registry.event("TaskExecuted")
+@frozen(kw_only=True)
+class TaskExecuted(TaskChange):
+    """
+    Record the outcome of an attempt; the handler's own events stand directly before it.
+    """
+
+    run_id: str
+    execution_id: str
+    attempt: int
+    fence: int
+    worker_id: str
+    started_at: Instant
+    completed_at: Instant
+    duration: Microseconds
+    outcome: Outcome
+    error: str | None = None
+    error_type: str | None = None
+    traceback: str | None = None
+    triggered: int = 0
+    retry_count: int = 0
+    retry_at: Instant | None = None
+    retry_jitter: Microseconds = Microseconds(0)
+    retry_by: Literal["policy", "handler"] | None = None
+    next_nominal_at: Instant | None = None
+    next_run_at: Instant | None = None
+
+    @property
+    def success(self) -> bool:
+        """
+        Say whether the attempt succeeded.
+        """
+        return self.outcome == "succeeded"
+
+
+@registry.event("TaskRunAbandoned")
+@frozen(kw_only=True)
+class TaskRunAbandoned(TaskChange):
+    """
+    Take an attempt from a worker that is gone, or that gives it back; this is no failure.
+    """
+
+    run_id: str
+    execution_id: str
+    attempt: int
+    fence: int
+    worker_id: str
+    reason: str
+    lost_count: int
+    lease_until: Instant
+    retry_at: Instant | None = None
+
+
+@registry.event("TaskRunSkipped")
+@frozen(kw_only=True)
+class TaskRunSkipped(TaskChange):
+    """
+    Leave out occurrences: *count* of them, from *first* to *last*; or one triggered run.
+    """
+
+    count: int
+    exact: bool = True
+    first: Instant
+    last: Instant
+    reason: SkipReason
+    run_id: str | None = None
+    next_nominal_at: Instant | None = None
+    next_run_at: Instant | None = None
+
+
+@registry.event("TaskTriggered")
+@frozen(kw_only=True)
+class TaskTriggered(TaskChange):
+    """
+    Ask for a run of its own, now; it never moves the schedule.
+    """
+
+    run_id: str
+    overlap: str | None = None
+    payload: bytes | None = None
+
+
+@registry.event("TaskPaused")
+@frozen(kw_only=True)
+class TaskPaused(TaskChange):
+    """
+    Stop new starts by the schedule, retries too.
+    """
+
+    reason: str = ""
+
+
+@registry.event("TaskResumed")
+@frozen(kw_only=True)
+class TaskResumed(TaskChange):
+    """
+    Undo a pause and a disable; *execution_id* names the attempt whose run is taken up again.
+    """
+
+    reason: str = ""
+    execution_id: str | None = None
+    next_nominal_at: Instant | None = None
+    next_run_at: Instant | None = None
+
+
+@registry.event("TaskDisabled")
+@frozen(kw_only=True)
+class TaskDisabled(TaskChange):
+    """
+    Stop the schedule: the run of *execution_id* was exhausted.
+    """
+
+    reason: str
+    execution_id: str
+
+
+@registry.event("TaskCancelled")
+@frozen(kw_only=True)
+class TaskCancelled(TaskChange):
+    """
+    End the task: no further runs; a running attempt is asked to stop.
+    """
+
+    reason: str = ""
+
+
+@registry.event("TaskRunCancelRequested")
+@frozen(kw_only=True)
+class TaskRunCancelRequested(TaskChange):
+    """
+    Ask one run to stop; a run that waits for its retry is closed by this event itself.
+    """
+
+    reason: str = ""
+    run_id: str
+    execution_id: str
+
+
+SchedulerEvent: TypeAlias = (
+    TaskScheduled
+    | TaskRunStarted
+    | TaskExecuted
+    | TaskRunAbandoned
+    | TaskRunSkipped
+    | TaskTriggered
+    | TaskPaused
+    | TaskResumed
+    | TaskDisabled
+    | TaskCancelled
+    | TaskRunCancelRequested
+)
+"""Every event of a task."""
