@@ -1,0 +1,90 @@
+"""
+Readings of a wall clock: which of them the six fields name, time zones left aside.
+
+A reading is a whole number of seconds since a local 1970-01-01 00:00.
+"""
+
+from typing import Final
+
+from azoth_scheduler._cron_days import DayRule
+from azoth_scheduler._cron_fields import CronFields
+
+DAY_SECONDS: Final = 86_400
+"""Seconds of a day on a wall clock."""
+
+
+class LocalTimes:
+    """
+    Find and count the local readings that an expression names.
+    """
+
+    __slots__ = ("_days", "_first_of_day", "_first_of_hour", "_hours", "_minutes", "_seconds")
+
+    def __init__(self, fields: CronFields, days: DayRule) -> None:
+        self._days = days
+        self._hours, self._minutes, self._seconds = fields.hours, fields.minutes, fields.seconds
+        self._first_of_hour = _lowest(fields.minutes) * 60 + _lowest(fields.seconds)
+        self._first_of_day = _lowest(fields.hours) * 3_600 + self._first_of_hour
+
+    def first(self, local: int) -> int | None:
+        """
+        Return the first reading at or after another, or None if the year 9999 has none.
+        """
+        day, second = divmod(local, DAY_SECONDS)
+        found = self._days.first(day)
+        if found == day:
+            second_found = self._of_day(second)
+            if second_found >= 0:
+                return local - second + second_found
+            found = self._days.first(day + 1)
+        return None if found is None else found * DAY_SECONDS + self._first_of_day
+
+    def count(self, begin: int, end: int) -> int:
+        """
+        Count the readings from *begin* up to *end*, itself outside.
+        """
+        if begin >= end:
+            return 0
+        first_day, first_second = divmod(begin, DAY_SECONDS)
+        last_day, last_second = divmod(end, DAY_SECONDS)
+        count = self._days.count(first_day, last_day) * self._before(DAY_SECONDS)
+        if first_second and self._days.first(first_day) == first_day:
+            count -= self._before(first_second)
+        if last_second and self._days.first(last_day) == last_day:
+            count += self._before(last_second)
+        return count
+
+    def _of_day(self, second: int) -> int:
+        hour, rest = divmod(second, 3_600)
+        if self._hours >> hour & 1:
+            minute, rest = divmod(rest, 60)
+            if self._minutes >> minute & 1:
+                later = self._seconds >> rest
+                if later:
+                    return second + _lowest(later)
+            later = self._minutes >> minute + 1
+            if later:
+                minute += 1 + _lowest(later)
+                return hour * 3_600 + minute * 60 + _lowest(self._seconds)
+        later = self._hours >> hour + 1
+        return (hour + 1 + _lowest(later)) * 3_600 + self._first_of_hour if later else -1
+
+    def _before(self, second: int) -> int:
+        hour, rest = divmod(second, 3_600)
+        minute, rest = divmod(rest, 60)
+        of_minute = self._seconds.bit_count()
+        of_hour = self._minutes.bit_count() * of_minute
+        count = _below(self._hours, hour) * of_hour
+        if self._hours >> hour & 1:
+            count += _below(self._minutes, minute) * of_minute
+            if self._minutes >> minute & 1:
+                count += _below(self._seconds, rest)
+        return count
+
+
+def _lowest(bits: int) -> int:
+    return (bits & -bits).bit_length() - 1
+
+
+def _below(bits: int, number: int) -> int:
+    return (bits & (1 << number) - 1).bit_count()
