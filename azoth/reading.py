@@ -1,0 +1,110 @@
+"""
+The decisions of a read, for store authors: what is asked, how far it looks, what fits the page.
+
+A store checks the arguments with `check_read` before any I/O, finds the matches within the bounds
+in one snapshot, and lets `page_of` cut the page.
+"""
+
+from collections.abc import Iterable
+from math import isnan
+
+from attrs import frozen
+
+from azoth.events import INTEGER_MAX, PAGE_BYTES_MAX, Event, Page, Query, check_integer
+from azoth.streams import Position
+
+__all__ = ["ReadRequest", "check_read", "check_wait", "page_of"]
+
+
+@frozen
+class ReadRequest:
+    """
+    Hold the arguments of a read, checked.
+
+    Attributes:
+        query: Which events.
+        after: Exclusive.
+        until: Inclusive; the largest integer stands for the head.
+        limit: At most so many events.
+        backwards: Newest first.
+    """
+
+    query: Query
+    after: int
+    until: int
+    limit: int
+    backwards: bool
+
+    def end(self, head: int) -> int:
+        """
+        Return the last position within the bounds; not above *after* where nothing is.
+        """
+        return min(head, self.until)
+
+
+def check_read(
+    query: Query, after: int, until: int | None, limit: int, *, backwards: bool
+) -> ReadRequest:
+    """
+    Return the request of a read whose arguments are well formed.
+
+    Raises:
+        TypeError: An argument is of another type.
+        ValueError: It is out of its range.
+    """
+    if not isinstance(query, Query):
+        raise TypeError(f"query is a Query, not {query!r}")
+    if not isinstance(backwards, bool):
+        raise TypeError(f"backwards is True or False, not {backwards!r}")
+    check_integer(after, "after")
+    check_integer(limit, "limit", low=1)
+    if until is not None:
+        check_integer(until, "until")
+    return ReadRequest(query, after, INTEGER_MAX if until is None else until, limit, backwards)
+
+
+def check_wait(after: int, timeout: float | None) -> None:
+    """
+    Check the arguments of a wait.
+
+    Raises:
+        TypeError: An argument is of another type.
+        ValueError: It is negative or NaN.
+    """
+    check_integer(after, "after")
+    if timeout is None:
+        return
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float):
+        raise TypeError(f"timeout is a number of seconds or None, not {timeout!r}")
+    if isnan(timeout) or timeout < 0:
+        raise ValueError(f"timeout is {timeout}; give seconds from 0 on, or None to wait for ever")
+
+
+def page_of(
+    matches: Iterable[tuple[Event, int]], read: ReadRequest, head: int, examined: int
+) -> Page:
+    """
+    Return the page that holds the first of *matches*.
+
+    Args:
+        matches: Each event with the size of its data and metadata, in the order asked for; one
+            more than the limit where there is one, so that `more` tells the truth.
+        read: What was asked.
+        head: The head in the same snapshot.
+        examined: The last position among which the matches were looked for.
+    """
+    events: list[Event] = []
+    size = 0
+    for event, weight in matches:
+        size += weight
+        if len(events) == read.limit or (events and size > PAGE_BYTES_MAX):
+            last = read.end(head) if read.backwards else events[-1].position
+            return Page(events=events, head=Position(head), next_after=Position(last), more=True)
+        events.append(event)
+    next_after = Position(max(read.after, examined))
+    return Page(
+        events=events,
+        head=Position(head),
+        next_after=next_after,
+        more=read.after < examined < read.end(head),
+    )
