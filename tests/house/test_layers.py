@@ -13,12 +13,14 @@ import pytest
 from tests.house.sources import FOLDERS, ROOT
 
 CORE_PURE: Final = "The pure modules of azoth touch nothing"
+SCHEDULER_PURE: Final = "The pure modules of azoth_scheduler touch nothing"
 CORE_LAYERS: Final = "azoth: lower modules never import higher ones"
 PACKAGES: Final = "The scheduler and each store stand on the core, and on nothing of each other"
 
 TRESPASSES: Final = {
     "a pure module reads the clock": (CORE_PURE, "azoth/streams.py", "import time"),
     "its neighbour does it for it": (CORE_PURE, "azoth/errors.py", "import threading"),
+    "a pure module draws a number": (SCHEDULER_PURE, "azoth_scheduler/retries.py", "import random"),
     "a lower module imports a higher one": (CORE_LAYERS, "azoth/errors.py", "import azoth.store"),
     "a new module has no place yet": (CORE_LAYERS, "azoth/misc.py", ""),
     "the core imports a store": (PACKAGES, "azoth/store.py", "import azoth_memory"),
