@@ -6,12 +6,13 @@ renamed or moved freely, and a change of its shape is a new schema with an upcas
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, TypeVar
+from threading import RLock
+from typing import Any, Final, TypeVar, cast
 
-from attrs import field, frozen, has
-from cattrs import Converter, transform_error
+from attrs import frozen, has
+from cattrs import transform_error
 
-from azoth.conversion import make_converter, register_tagged
+from azoth._conversion import make_converter, register_tagged
 from azoth.errors import UndecodableEvent, UnknownEventType
 from azoth.events import SCHEMA_MAX, Event, Metadata, NewEvent, check_integer, check_name
 from azoth.json_format import FASTEST, JsonFormat
@@ -19,7 +20,7 @@ from azoth.upcasting import Upcaster, Upcasters, chains
 
 __all__ = ["Registry"]
 
-C = TypeVar("C", bound=type)
+T = TypeVar("T")
 U = TypeVar("U", bound=Upcaster)
 
 _NO_METADATA: Final = Metadata()
@@ -28,7 +29,7 @@ _NO_METADATA: Final = Metadata()
 @frozen
 class _Entry:
     # What the decorator said; the functions are generated when the registry is first used.
-    type: str
+    name: str
     schema: int
     cls: type
     aliases: tuple[str, ...]
@@ -36,15 +37,15 @@ class _Entry:
 
 @frozen
 class _Encoder:
-    type: str
+    name: str
     schema: int
-    unstructure: Callable[[Any], dict[str, Any]]
+    unstructure: Callable[[Any], object]
 
 
 @frozen
 class _Decoder:
     schema: int
-    structure: Callable[[Any, type], Any]
+    structure: Callable[[object, type], object]
     cls: type
     chains: Mapping[int, tuple[Upcaster, ...]]
 
@@ -54,8 +55,8 @@ class Registry:
     Know the event types of a program, and turn events into bytes and back.
 
     Fields that equal their default are left out, so a field added with a default needs no new
-    schema. Register `registry.converter` hooks for types that JSON does not know before the first
-    event is encoded or decoded.
+    schema; keys that the class does not know are ignored, so a field may also be dropped. Register
+    hooks with `registry.converter` for types that JSON does not know, before the first event.
 
     Attributes:
         converter: The cattrs converter that reads and writes fields.
@@ -73,12 +74,15 @@ class Registry:
         ...     return {"owner": data["name"]}
         >>> registry.encode(AccountOpened("Ada")).data
         b'{"owner":"Ada"}'
+        >>> from azoth.events import NewEvent
+        >>> registry.decode(NewEvent("AccountOpened", b'{"name":"Ada"}', schema=1))
+        AccountOpened(owner='Ada', limit=0)
     """
 
     def __init__(self, json: JsonFormat = FASTEST) -> None:
         self.converter = make_converter()
-        self._dumps = json.dumps
-        self._loads = json.loads
+        self._json = json
+        self._lock = RLock()
         self._entries: dict[str, _Entry] = {}
         self._names: dict[str, str] = {}
         self._pending: list[_Entry] = []
@@ -86,7 +90,7 @@ class Registry:
         self._encoders: dict[type, _Encoder] = {}
         self._decoders: dict[str, _Decoder] = {}
 
-    def event(self, type: str, *, schema: int = 1, aliases: Sequence[str] = ()) -> Callable[[C], C]:
+    def event(self, type: str, *, schema: int = 1, aliases: Sequence[str] = ()) -> Callable[[T], T]:
         """
         Register an attrs class as an event type.
 
@@ -102,10 +106,8 @@ class Registry:
         names = tuple(check_name(name, "type") for name in (type, *aliases))
         check_integer(schema, "schema", low=1, high=SCHEMA_MAX)
 
-        def register(cls: C) -> C:
-            if not has(cls):
-                raise TypeError(f"{cls!r} is no attrs class; put @frozen below this decorator")
-            self._add(_Entry(type, schema, cls, names[1:]))
+        def register(cls: T) -> T:
+            self._add(_Entry(type, schema, _attrs_class(cls), names[1:]))
             return cls
 
         return register
@@ -124,10 +126,10 @@ class Registry:
         Raises:
             ValueError: Another one starts there, it leads backwards, or the type is in use already.
         """
-        if type in self._decoders:
-            raise ValueError(f"{type!r} is in use: register its upcasters before the first event")
 
         def register(upcast: U) -> U:
+            if type in self._decoders:
+                raise ValueError(f"{type!r} is in use; register upcasters before the first event")
             upcasters = self._upcasters.setdefault(type, Upcasters(type))
             upcasters.add(from_schema, to_schema or from_schema + 1, upcast)
             return upcast
@@ -148,19 +150,21 @@ class Registry:
 
     def freeze(self) -> None:
         """
-        Generate the functions and check the upcast chains of all types now; else it is done when
-        the first event is encoded or decoded.
+        Generate the functions and check the upcast chains of all types registered so far.
+
+        The first event encoded or decoded does the same.
 
         Raises:
             ValueError: A chain has a hole, or upcasters have no type.
             TypeError: A field has a type that JSON cannot hold.
         """
-        for type in self._upcasters:
-            if type not in self._entries:
-                raise ValueError(f"upcasters are registered for {type!r}, but no class is")
-        while self._pending:
-            self._build(self._pending[0])
-            del self._pending[0]
+        with self._lock:
+            for name in self._upcasters:
+                if name not in self._entries:
+                    raise ValueError(f"upcasters are registered for {name!r}, but no class is")
+            while self._pending:
+                self._build(self._pending[0])
+                del self._pending[0]
 
     def encode(self, event: object, metadata: Mapping[str, str] = _NO_METADATA) -> NewEvent:
         """
@@ -173,12 +177,12 @@ class Registry:
         """
         encoder = self._encoders.get(event.__class__) or self._encoder_of(event.__class__)
         try:
-            data = self._dumps(encoder.unstructure(event))
-        except (TypeError, ValueError) as error:
+            data = self._json.dumps(encoder.unstructure(event))
+        except Exception as error:
             raise ValueError(f"{event!r} cannot be encoded: {error}") from error
-        return NewEvent(encoder.type, data, metadata, encoder.schema)
+        return NewEvent(encoder.name, data, metadata, encoder.schema)
 
-    def decode(self, event: Event | NewEvent) -> Any:
+    def decode(self, event: Event | NewEvent) -> Any:  # noqa: ANN401 - the caller knows its classes
         """
         Return the instance that *event* was encoded from, its data upcast where it is old.
 
@@ -188,12 +192,16 @@ class Registry:
         """
         decoder = self._decoders.get(event.type) or self._decoder_of(event)
         try:
-            data = self._loads(event.data)
+            data = self._json.loads(event.data)
             if event.schema != decoder.schema:
                 data = _upcast(data, decoder, event.schema)
             return decoder.structure(data, decoder.cls)
         except Exception as error:
-            raise self._undecodable(event, decoder, error) from error
+            raise UndecodableEvent(
+                position=_position(event),
+                type=event.type,
+                reason=self._reason(event, decoder, error),
+            ) from error
 
     def __contains__(self, type: str) -> bool:
         return type in self._names
@@ -205,7 +213,7 @@ class Registry:
         Raises:
             UnknownEventType: It is not registered.
         """
-        return (self._encoders.get(cls) or self._encoder_of(cls)).type
+        return (self._encoders.get(cls) or self._encoder_of(cls)).name
 
     def types_of(self, *classes: type) -> tuple[str, ...]:
         """
@@ -215,25 +223,27 @@ class Registry:
             UnknownEventType: One is not registered.
         """
         entries = [self._entries[self.type_of(cls)] for cls in classes]
-        return tuple(name for entry in entries for name in (entry.type, *entry.aliases))
+        return tuple(name for entry in entries for name in (entry.name, *entry.aliases))
 
     def _add(self, entry: _Entry) -> None:
-        for name in (entry.type, *entry.aliases):
-            if name in self._names:
-                raise ValueError(f"event type {name!r} is registered twice")
-        if any(entry.cls is other.cls for other in self._entries.values()):
-            raise ValueError(f"{entry.cls.__qualname__} is registered under two event types")
-        self._names.update(dict.fromkeys((entry.type, *entry.aliases), entry.type))
-        self._entries[entry.type] = entry
-        self._pending.append(entry)
+        names = (entry.name, *entry.aliases)
+        with self._lock:
+            for name in names:
+                if name in self._names:
+                    raise ValueError(f"event type {name!r} is registered already")
+            if any(entry.cls is other.cls for other in self._entries.values()):
+                raise ValueError(f"{entry.cls.__qualname__} is registered already, by another name")
+            self._names.update(dict.fromkeys(names, entry.name))
+            self._entries[entry.name] = entry
+            self._pending.append(entry)
 
     def _build(self, entry: _Entry) -> None:
-        upcasters = self._upcasters.get(entry.type, Upcasters(entry.type))
+        upcasters = self._upcasters.get(entry.name, Upcasters(entry.name))
         unstructure = self.converter.get_unstructure_hook(entry.cls)
         structure = self.converter.get_structure_hook(entry.cls)
         decoder = _Decoder(entry.schema, structure, entry.cls, chains(upcasters, entry.schema))
-        self._encoders[entry.cls] = _Encoder(entry.type, entry.schema, unstructure)
-        self._decoders.update(dict.fromkeys((entry.type, *entry.aliases), decoder))
+        self._encoders[entry.cls] = _Encoder(entry.name, entry.schema, unstructure)
+        self._decoders.update(dict.fromkeys((entry.name, *entry.aliases), decoder))
 
     def _encoder_of(self, cls: type) -> _Encoder:
         self.freeze()
@@ -246,45 +256,45 @@ class Registry:
         self.freeze()
         decoder = self._decoders.get(event.type)
         if decoder is None:
-            raise UnknownEventType(type=event.type, position=getattr(event, "position", None))
+            raise UnknownEventType(type=event.type, position=_position(event))
         return decoder
 
-    def _undecodable(
-        self, event: Event | NewEvent, decoder: _Decoder, error: Exception
-    ) -> UndecodableEvent:
-        return UndecodableEvent(
-            position=getattr(event, "position", None),
-            type=event.type,
-            reason=self._reason(event, decoder, error),
-        )
-
     def _reason(self, event: Event | NewEvent, decoder: _Decoder, error: Exception) -> str:
-        # The fast functions do not know the path of a field; the detailed ones find it again.
+        # The fast functions do not say which field it was: the detailed ones look again.
         try:
-            data = self._loads(event.data)
-            if event.schema != decoder.schema:
-                data = _upcast(data, decoder, event.schema)
-        except Exception:
+            data = _upcast(self._json.loads(event.data), decoder, event.schema)
+        except Exception:  # noqa: BLE001 - it is *error* again
             return str(error)
-        detailed: Converter = self.converter.copy(detailed_validation=True)
+        if not isinstance(data, dict):
+            return f"its data is no JSON object but {data!r:.60}"
         try:
-            detailed.structure(data, decoder.cls)
-        except Exception as found:
+            self.converter.copy(detailed_validation=True).structure(data, decoder.cls)
+        except Exception as found:  # noqa: BLE001 - whatever a hook raises
             return "; ".join(transform_error(found, "data", _sentence))
         return str(error)
 
 
-def _upcast(data: Any, decoder: _Decoder, schema: int) -> Any:
+def _attrs_class(cls: object) -> type:
+    if isinstance(cls, type) and has(cls):
+        return cls
+    raise TypeError(f"{cls!r} is no attrs class; put @frozen below this decorator")
+
+
+def _position(event: Event | NewEvent) -> int | None:
+    return event.position if isinstance(event, Event) else None
+
+
+def _upcast(data: object, decoder: _Decoder, schema: int) -> object:
     if schema > decoder.schema:
         raise ValueError(
             f"its schema {schema} is newer than {decoder.schema}, which this program knows; "
             "update the program"
         )
-    for step in decoder.chains[schema]:
+    for step in decoder.chains.get(schema, ()):
         try:
-            data = step(data)
+            data = step(cast("dict[str, object]", data))
         except Exception as error:
-            raise ValueError(f"its upcaster from schema {schema} failed: {error!r}") from error
+            raise ValueError(f"an upcaster from schema {schema} on failed: {error!r}") from error
     return data
 
 

@@ -8,9 +8,14 @@ outside 64 bits, NaN and infinity, lone surrogates, keys that are no text.
 
 import json
 from collections.abc import Callable
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, cast
 
 from attrs import frozen
+
+try:
+    import orjson
+except ImportError:
+    orjson = None
 
 __all__ = ["FASTEST", "STDLIB", "JsonFormat"]
 
@@ -30,30 +35,30 @@ class JsonFormat:
     """
 
     name: str
-    dumps: Callable[[Any], bytes]
+    dumps: Callable[[object], bytes]
     loads: Callable[[bytes], Any]
 
 
-def _dumps(tree: Any) -> bytes:
+def _dumps(tree: object) -> bytes:
     _check(tree)
     return json.dumps(tree, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
-def _check(tree: Any) -> None:
+def _check(tree: object) -> None:
     # orjson refuses these by itself; the standard library would write what orjson cannot read.
     if isinstance(tree, dict):
-        for key, value in tree.items():  # pyright: ignore[reportUnknownVariableType]
+        for key, value in cast("dict[object, object]", tree).items():
             if not isinstance(key, str):
                 raise TypeError(f"a key is text, not {key!r}")
             _check(value)
     elif isinstance(tree, list | tuple):
-        for value in tree:  # pyright: ignore[reportUnknownVariableType]
+        for value in cast("list[object]", tree):
             _check(value)
     elif isinstance(tree, int) and not _INTEGER_MIN <= tree <= _INTEGER_MAX:
         raise ValueError(f"the integer {tree} does not fit 64 bits")
 
 
-def _loads(data: bytes) -> Any:
+def _loads(data: bytes) -> object:
     # Decoded here: the library would guess UTF-16 from the first bytes.
     return json.loads(data.decode(), parse_constant=_refuse)
 
@@ -65,14 +70,5 @@ def _refuse(name: str) -> NoReturn:
 STDLIB: Final = JsonFormat("json", _dumps, _loads)
 """The standard library's JSON."""
 
-
-def _fastest() -> JsonFormat:
-    try:
-        import orjson
-    except ImportError:
-        return STDLIB
-    return JsonFormat("orjson", orjson.dumps, orjson.loads)
-
-
-FASTEST: Final = _fastest()
+FASTEST: Final = JsonFormat("orjson", orjson.dumps, orjson.loads) if orjson else STDLIB
 """orjson if it is installed (the extra `fast`), else the standard library's JSON."""
