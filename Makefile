@@ -26,13 +26,25 @@ test: $(VENV)/test.stamp ## Run the tests and the documentation, with branch cov
 	$(BIN)/python -m pytest -n 2 --dist worksteal -q --cov --cov-report term $(ARGS)
 
 .PHONY: check
-check: $(VENV)/check.stamp ## Run the linters, the layer rules and both type checkers
-	$(BIN)/ruff check
-	$(BIN)/ruff format --check
-	$(BIN)/lint-imports --no-logo
-	$(BIN)/mypy
-	$(BIN)/pyright
+check: lint layers mypy pyright ## Run the linters, the layer rules and both type checkers
+
+.PHONY: lint
+lint: $(VENV)/check.stamp
+	$(BIN)/ruff check --quiet
+	$(BIN)/ruff format --check --quiet
 	bash -n .ci/run
+
+.PHONY: layers
+layers: $(VENV)/check.stamp
+	$(BIN)/lint-imports --no-logo --no-cache
+
+.PHONY: mypy
+mypy: $(VENV)/check.stamp
+	$(BIN)/mypy
+
+.PHONY: pyright
+pyright: $(VENV)/check.stamp
+	$(BIN)/pyright
 
 .PHONY: format
 format: $(VENV)/check.stamp ## Format the code and mend what ruff can mend
