@@ -149,9 +149,7 @@ class ScheduleProjection(Protocol):
         """
         ...
 
-    def runs(
-        self, task_id: str, limit: int | None = None, after: int = 0
-    ) -> Sequence[AttemptRow]:
+    def runs(self, task_id: str, limit: int | None = None, after: int = 0) -> Sequence[AttemptRow]:
         """
         Return the attempts of a task in the order of their starts.
 
