@@ -29,16 +29,19 @@ _EVERY_MONTH: Final = 0x1FFE
 class DayRule:
     """
     Find the days that an expression's day-of-month, month and day-of-week fields name.
+
+    Attributes:
+        combine: How the two day fields make one answer.
     """
 
-    __slots__ = ("_combine", "_every_day", "_fields", "_months", "_shapes")
+    __slots__ = ("_every_day", "_fields", "_months", "_shapes", "combine")
 
     def __init__(self, fields: CronFields, day_match: DayMatch | None) -> None:
         self._fields = fields
         self._months = fields.months
-        self._combine: Combination = _combination(fields, day_match)
+        self.combine: Combination = _combination(fields, day_match)
         self._every_day = fields.months == _EVERY_MONTH and fields.is_bare(3) and fields.is_bare(5)
-        self._shapes: dict[tuple[int, int], int] = {}
+        self._shapes: dict[int, int] = {}
 
     def ever_matches(self) -> bool:
         """
@@ -105,14 +108,18 @@ class DayRule:
         return count
 
     def _of_month(self, month_start: int, year: int, month: int) -> int:
+        length = _LENGTHS[month]
+        if month == 2 and year % 4 == 0 and (year % 100 != 0 or year % 400 == 0):
+            length = 29
         # The epoch was a Thursday, weekday 4.
-        return self._days((month_start + 4) % 7, _length(year, month))
+        return self._days((month_start + 4) % 7, length)
 
     def _days(self, weekday: int, length: int) -> int:
-        found = self._shapes.get((weekday, length))
+        shape = length * 7 + weekday
+        found = self._shapes.get(shape)
         if found is None:
-            found = _of_shape(self._fields, self._combine, weekday, length)
-            self._shapes[weekday, length] = found
+            found = _of_shape(self._fields, self.combine, weekday, length)
+            self._shapes[shape] = found
         return found
 
 

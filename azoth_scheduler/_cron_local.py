@@ -18,26 +18,40 @@ class LocalTimes:
     Find and count the local readings that an expression names.
     """
 
-    __slots__ = ("_days", "_first_of_day", "_first_of_hour", "_hours", "_minutes", "_seconds")
+    __slots__ = (
+        "_days",
+        "_first_of_day",
+        "_first_of_hour",
+        "_hours",
+        "_last_of_day",
+        "_minutes",
+        "_seconds",
+    )
 
     def __init__(self, fields: CronFields, days: DayRule) -> None:
         self._days = days
         self._hours, self._minutes, self._seconds = fields.hours, fields.minutes, fields.seconds
         self._first_of_hour = _lowest(fields.minutes) * 60 + _lowest(fields.seconds)
         self._first_of_day = _lowest(fields.hours) * 3_600 + self._first_of_hour
+        self._last_of_day = (
+            (fields.hours.bit_length() - 1) * 3_600
+            + (fields.minutes.bit_length() - 1) * 60
+            + (fields.seconds.bit_length() - 1)
+        )
 
     def first(self, local: int) -> int | None:
         """
         Return the first reading at or after another, or None if the year 9999 has none.
         """
         day, second = divmod(local, DAY_SECONDS)
+        if second > self._last_of_day:
+            day, second = day + 1, 0
         found = self._days.first(day)
-        if found == day:
-            second_found = self._of_day(second)
-            if second_found >= 0:
-                return local - second + second_found
-            found = self._days.first(day + 1)
-        return None if found is None else found * DAY_SECONDS + self._first_of_day
+        if found is None:
+            return None
+        if found > day or second <= self._first_of_day:
+            return found * DAY_SECONDS + self._first_of_day
+        return day * DAY_SECONDS + self._of_day(second)
 
     def count(self, begin: int, end: int) -> int:
         """
@@ -55,6 +69,9 @@ class LocalTimes:
         return count
 
     def _of_day(self, second: int) -> int:
+        """
+        Return the first second of a day at or after one that is not beyond the day's last.
+        """
         hour, rest = divmod(second, 3_600)
         if self._hours >> hour & 1:
             minute, rest = divmod(rest, 60)
@@ -67,7 +84,7 @@ class LocalTimes:
                 minute += 1 + _lowest(later)
                 return hour * 3_600 + minute * 60 + _lowest(self._seconds)
         later = self._hours >> hour + 1
-        return (hour + 1 + _lowest(later)) * 3_600 + self._first_of_hour if later else -1
+        return (hour + 1 + _lowest(later)) * 3_600 + self._first_of_hour
 
     def _before(self, second: int) -> int:
         hour, rest = divmod(second, 3_600)

@@ -1,47 +1,51 @@
 """
-When a cron expression fires in a time zone: the next instant after another.
+What a cron expression means: its timetable in a zone, in words, and what may be wrong with it.
 
-Local time is searched as whole seconds (`LocalTimes`), then turned into UTC by the stretches of
-the zone, by one of two rules. Schedules whose minute or hour begins with `*` follow elapsed time:
-they fire at each second whose local reading matches. The others fire once for each local reading.
-
-This is the only module that imports croniter: a second opinion for tests, never the answer.
+The dialect and its evaluator are our own. This is the only module that imports croniter, for a
+second opinion: its answers change between releases, and ours are written into a log.
 """
 
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Final, Literal
+from typing import Final
 
-from azoth.clocks import Instant
+from attrs import frozen
+
+from azoth.clocks import instant_of
 from azoth_scheduler._cron_days import DayMatch, DayRule
-from azoth_scheduler._cron_fields import CronFields, parse
-from azoth_scheduler._cron_local import DAY_SECONDS, LocalTimes
-from azoth_scheduler._cron_zones import SECOND_MAX, Stretch, Zone, zone_named
+from azoth_scheduler._cron_fields import parse
+from azoth_scheduler._cron_lint import (
+    ClockPolicy,
+    of_clock_changes,
+    of_day_fields,
+    of_steps,
+    of_weekdays,
+)
+from azoth_scheduler._cron_timetable import SEARCH_YEARS_MAX, DstPolicy, Timetable
+from azoth_scheduler._cron_words import words
+from azoth_scheduler._cron_zones import zone_named
 from azoth_scheduler.errors import InvalidSchedule
 
-__all__ = ["DayMatch", "DstPolicy", "Timetable", "croniter_next", "timetable"]
+__all__ = [
+    "SEARCH_YEARS_MAX",
+    "DayMatch",
+    "DstPolicy",
+    "Explanation",
+    "Timetable",
+    "croniter_next",
+    "explain",
+    "lint",
+    "timetable",
+]
 
-DstPolicy = Literal["cron", "literal", "skip_once"]
-"""
-What a change of the clock does.
-
-`cron`: a time inside a gap fires at the first instant after it and a repeated time once, unless the
-schedule follows elapsed time. `literal`: gaps are skipped, repeated times fire twice. `skip_once`:
-gaps are skipped, repeated times fire once.
-"""
-
-SEARCH_YEARS_MAX: Final = 400
-"""The calendar repeats after 400 years: what has not fired by then never does."""
-
-_SECOND: Final = 1_000_000
-_SEARCH_SECONDS_MAX: Final = 146_097 * DAY_SECONDS
 # The year 2000 began a cycle of the calendar: from here it is tried whether a schedule ever fires.
 _CYCLE_START: Final = 946_684_800
-_EVER: Final = Stretch(-(1 << 62), 1 << 62, 0, -(1 << 62))
+_EXPLAINED: Final = 5
+_FORESEEN: Final = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 @lru_cache(maxsize=4_096)
-def timetable(expr: str, tz: str, dst: DstPolicy, day_match: DayMatch | None) -> "Timetable":
+def timetable(expr: str, tz: str, dst: DstPolicy, day_match: DayMatch | None) -> Timetable:
     """
     Return the timetable of an expression in a zone.
 
@@ -57,7 +61,7 @@ def timetable(expr: str, tz: str, dst: DstPolicy, day_match: DayMatch | None) ->
             hint="change the day or month fields so that some date has all they ask for",
         )
     table = Timetable(fields, days, zone_named(tz), dst)
-    if table.may_starve and table.next_second(_CYCLE_START) is None:
+    if not table.fires_after_gap and table.next_second(_CYCLE_START) is None:
         raise InvalidSchedule(
             given=repr(expr),
             reason=f"each of its times is skipped by a change of the clock in {tz}",
@@ -66,147 +70,93 @@ def timetable(expr: str, tz: str, dst: DstPolicy, day_match: DayMatch | None) ->
     return table
 
 
-class Timetable:
+@frozen
+class Explanation:
     """
-    Answer when an expression fires in a zone; all its answers are whole seconds.
+    Hold what an expression means.
 
     Attributes:
-        zone: The time zone; None for UTC.
-        may_starve: Whether changes of the clock can skip times, and so perhaps all of them.
+        expr: The expression.
+        tz: The zone whose clocks it is read by.
+        words: The expression as a sentence without its full stop.
+        next_run_times: The next five times, in the zone; fewer where no more follow.
     """
 
-    __slots__ = ("_fires_after_gap", "_follows_elapsed", "_local", "may_starve", "zone")
+    expr: str
+    tz: str
+    words: str
+    next_run_times: tuple[datetime, ...]
 
-    def __init__(
-        self, fields: CronFields, days: DayRule, zone: Zone | None, dst: DstPolicy
-    ) -> None:
-        starred = fields.begins_with_star(1) or fields.begins_with_star(2)
-        self._local = LocalTimes(fields, days)
-        self._follows_elapsed = zone is None or dst == "literal" or (dst == "cron" and starred)
-        self._fires_after_gap = dst == "cron" and not self._follows_elapsed
-        self.zone = zone
-        self.may_starve = zone is not None and not self._fires_after_gap
-
-    def next_instant(self, after: Instant) -> Instant | None:
-        """
-        Return the first instant strictly later than another at which the schedule fires.
-
-        Returns:
-            An instant, or None if nothing fires within 400 years or to the end of 9999.
-        """
-        found = self.next_second(after // _SECOND + 1)
-        return None if found is None else Instant(found * _SECOND)
-
-    def next_datetime(self, after: Instant) -> datetime | None:
-        """
-        Return the same as an aware datetime in the schedule's zone.
-        """
-        found = self.next_second(after // _SECOND + 1)
-        if found is None:
-            return None
-        return datetime.fromtimestamp(found, UTC if self.zone is None else self.zone.tzinfo)
-
-    def last_instant(self, after: Instant, until: Instant) -> Instant | None:
-        """
-        Return the last instant later than *after* and not later than *until* that fires, or None.
-
-        Looks further and further back from the end, then halves: 60 looks are many.
-        """
-        low, high = after // _SECOND + 1, until // _SECOND
-        last, back = high, 1
-        while high >= low:
-            look = max(low, last - back)
-            found = self.next_second(look)
-            if found is not None and found <= high:
-                return Instant(self._last_second(found, high) * _SECOND)
-            high = look - 1
-            back *= 2
-        return None
-
-    def count(self, first: Instant, last: Instant, limit: int) -> int:
-        """
-        Count the instants that fire from *first* to *last*, both inside.
-
-        Returns:
-            The number; above *limit* any number that is above it too.
-        """
-        second, end = -(-first // _SECOND), last // _SECOND + 1
-        count = 0
-        while second < end and count <= limit:
-            stretch = self._stretch(second)
-            count += self._count_within(stretch, second, min(end, stretch.end))
-            second = stretch.end
-        return count
-
-    def next_second(self, second: int) -> int | None:
-        """
-        Return the first UTC second at or after another at which the schedule fires, or None.
-        """
-        found = self._by_elapsed(second) if self._follows_elapsed else self._once_each(second)
-        return found if found is not None and found <= SECOND_MAX else None
-
-    def _stretch(self, second: int) -> Stretch:
-        return _EVER if self.zone is None else self.zone.stretch(second)
-
-    def _by_elapsed(self, second: int) -> int | None:
-        give_up = second + _SEARCH_SECONDS_MAX
-        while second <= give_up:
-            stretch = self._stretch(second)
-            local = self._local.first(second + stretch.offset)
-            if local is None:
-                return None
-            if local - stretch.offset < stretch.end:
-                return local - stretch.offset
-            second = stretch.end
-        return None
-
-    def _once_each(self, second: int) -> int | None:
-        give_up = second + _SEARCH_SECONDS_MAX
-        stretch = self._stretch(second)
-        found = self._local.first(_unread(stretch, second))
-        while found is not None and found - stretch.offset <= give_up:
-            if found - stretch.offset >= stretch.end:
-                # No offset is a day, so the stretch of a reading begins less than a day before it.
-                stretch = self._stretch(max(stretch.end, found - DAY_SECONDS))
-            elif found - stretch.offset >= stretch.start:
-                return found - stretch.offset
-            elif self._fires_after_gap:
-                return stretch.start
-            else:
-                found = self._local.first(stretch.start + stretch.offset)
-        return None
-
-    def _last_second(self, found: int, high: int) -> int:
-        while found < high:
-            middle = (found + high + 1) // 2
-            later = self.next_second(middle)
-            if later is None or later > high:
-                high = middle - 1
-            else:
-                found = later
-        return found
-
-    def _count_within(self, stretch: Stretch, second: int, end: int) -> int:
-        begin = second + stretch.offset
-        if self._follows_elapsed:
-            return self._local.count(begin, end + stretch.offset)
-        unread = _unread(stretch, second)
-        count = self._local.count(max(begin, unread), end + stretch.offset)
-        if self._fires_after_gap and unread < begin and self._local.first(begin) != begin:
-            # The readings of a gap fire together, at its end.
-            count += self._local.count(unread, begin) > 0
-        return count
+    def __str__(self) -> str:
+        times = "".join(f"\n  {when.isoformat()}" for when in self.next_run_times)
+        return f"{self.words}, by the clocks of {self.tz}.{times}"
 
 
-def _unread(stretch: Stretch, second: int) -> int:
+def explain(
+    expr: str,
+    *,
+    now: datetime,
+    tz: str = "UTC",
+    dst: DstPolicy = "cron",
+    day_match: DayMatch | None = None,
+) -> Explanation:
     """
-    Return the first local reading that clocks have not shown before a UTC second.
+    Say an expression in words and list the next five times after *now*.
 
-    At the end of a gap these are the gap's; in repeated time they lie behind it.
+    Raises:
+        InvalidSchedule: The expression or the zone is not one, or the schedule would never fire.
+
+    >>> from datetime import UTC
+    >>> print(explain("0 30 9 * * MON-FRI", now=datetime(2026, 1, 2, 12, tzinfo=UTC)).words)
+    At 09:30 on Monday to Friday
     """
-    if second == stretch.start:
-        return stretch.reached
-    return max(stretch.reached, second + stretch.offset)
+    table = timetable(expr, tz, dst, day_match)
+    times: list[datetime] = []
+    when = table.next_datetime(now)
+    while when is not None and len(times) < _EXPLAINED:
+        times.append(when)
+        when = table.next_datetime(when)
+    return Explanation(expr, tz, words(table.fields, table.days.combine), tuple(times))
+
+
+def lint(
+    expr: str,
+    tz: str = "UTC",
+    *,
+    dst: DstPolicy = "cron",
+    day_match: DayMatch | None = None,
+    since: datetime = _FORESEEN,
+) -> tuple[str, ...]:
+    """
+    Return warnings about an expression that is allowed but perhaps not meant.
+
+    They are about weekdays as numbers, both day fields set, steps that do not divide their field,
+    and times that clocks skip or repeat.
+
+    Args:
+        expr: The expression.
+        tz: The zone whose clocks it is read by.
+        dst: What a change of the clock does.
+        day_match: How the two day fields are combined.
+        since: From where on changes of the clock are looked at; 2030 shows the rules that last.
+
+    Raises:
+        InvalidSchedule: The expression or the zone is not one, or the schedule would never fire.
+    """
+    table = timetable(expr, tz, dst, day_match)
+    fields = table.fields
+    found = [*of_weekdays(fields), *of_day_fields(fields, day_match), *of_steps(fields)]
+    if table.zone is not None and not (table.follows_elapsed and fields.begins_with_star(2)):
+        policy = ClockPolicy(
+            skipped="these times run together, at its end"
+            if table.fires_after_gap
+            else "these times do not run that day",
+            repeated="these times run twice"
+            if table.follows_elapsed
+            else "these times run once, at their first copy",
+        )
+        found += of_clock_changes(table.local, table.zone, policy, instant_of(since) // 1_000_000)
+    return tuple(found)
 
 
 def croniter_next(expr: str, after: datetime) -> datetime | None:

@@ -107,7 +107,7 @@ class Cron:
             TypeError: *after* is not a datetime.
             ValueError: *after* is naive or before 1970.
         """
-        return self.timetable().next_datetime(instant_of(after))
+        return self.timetable().next_datetime(after)
 
 
 def _every(value: object) -> float:
