@@ -5,6 +5,7 @@ What the scheduler raises: bad requests, before anything is written, and names i
 AzothError
   SchedulerError
     InvalidTask   InvalidSchedule   HandlerNotFound   TaskNotFound   TaskExists   RunNotFound
+    RunCancelled
 ```
 """
 
@@ -16,6 +17,7 @@ __all__ = [
     "HandlerNotFound",
     "InvalidSchedule",
     "InvalidTask",
+    "RunCancelled",
     "RunNotFound",
     "SchedulerError",
     "TaskExists",
@@ -128,3 +130,20 @@ class RunNotFound(SchedulerError):
 
     def __str__(self) -> str:
         return f"no attempt has the execution id {self.execution_id!r}; runs() lists a task's"
+
+
+@define(kw_only=True, slots=False)
+class RunCancelled(SchedulerError):
+    """
+    Leave a handler that was asked to stop; raised by its context, let it pass through.
+
+    Attributes:
+        execution_id: The attempt.
+        reason: Why it should stop.
+    """
+
+    execution_id: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"attempt {self.execution_id} was asked to stop: {self.reason}"

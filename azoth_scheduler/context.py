@@ -1,0 +1,104 @@
+"""
+What an attempt knows about itself, and how it is asked to stop.
+"""
+
+from datetime import datetime
+from logging import Logger, LoggerAdapter
+from threading import Event
+from typing import Any
+
+from attrs import field, frozen
+
+from azoth_scheduler.errors import RunCancelled
+
+__all__ = ["StopSignal", "TaskContext"]
+
+
+class StopSignal:
+    """
+    Carry one request to stop, and its reason, into a handler that runs elsewhere.
+    """
+
+    def __init__(self) -> None:
+        self._event = Event()
+        self.reason = ""
+
+    def set(self, reason: str) -> None:
+        """
+        Ask to stop; the first reason stays.
+        """
+        if not self._event.is_set():
+            self.reason = reason
+            self._event.set()
+
+    def is_set(self) -> bool:
+        """
+        Say whether a stop was asked for.
+        """
+        return self._event.is_set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """
+        Wait for the request, at most *timeout* seconds; return whether it came.
+        """
+        return self._event.wait(timeout)
+
+
+@frozen(kw_only=True)
+class TaskContext:
+    """
+    Tell a handler about the attempt that it makes.
+
+    Attributes:
+        task_id: The task.
+        run_id: The same for each attempt of the run: the idempotency key for effects outside.
+        execution_id: Of this attempt alone, never repeated.
+        scheduled_at: The nominal time of the occurrence, the same for each attempt.
+        started_at: When this attempt was claimed.
+        attempt: The number of this start of the run, from 1.
+        execution_attempt: How many failures came before, from 0.
+        is_last_attempt: Whether a failure now exhausts the run.
+        deadline: When it is timed out.
+        previous_success: When an attempt of the task last succeeded; None if none did.
+        logger: Logs with the ids of the attempt.
+    """
+
+    task_id: str
+    run_id: str
+    execution_id: str
+    scheduled_at: datetime
+    started_at: datetime
+    attempt: int
+    execution_attempt: int
+    is_last_attempt: bool
+    deadline: datetime
+    previous_success: datetime | None
+    logger: "Logger | LoggerAdapter[Any]"
+    stop: StopSignal = field(factory=StopSignal)
+
+    @property
+    def cancelled(self) -> bool:
+        """
+        Say whether the attempt should stop: cancelled, timed out, or at a shutdown.
+        """
+        return self.stop.is_set()
+
+    def check_cancelled(self) -> None:
+        """
+        Leave the handler if it should stop.
+
+        Raises:
+            RunCancelled: It should; let it pass through.
+        """
+        if self.stop.is_set():
+            raise RunCancelled(execution_id=self.execution_id, reason=self.stop.reason)
+
+    def sleep(self, seconds: float) -> None:
+        """
+        Wait, but no longer than until the attempt should stop.
+
+        Raises:
+            RunCancelled: It should stop; let it pass through.
+        """
+        self.stop.wait(seconds)
+        self.check_cancelled()

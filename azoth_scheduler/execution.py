@@ -1,0 +1,154 @@
+"""
+One attempt, carried out: the handler is called, and whatever it does becomes a `Finished`.
+
+An executor decides where this runs; what it means is decided here, once for all of them.
+"""
+
+from collections.abc import Sequence
+from traceback import format_exception
+from typing import Any, Final, TypeAlias
+
+from attrs import field, frozen
+
+from azoth.clocks import Clock, Instant, Microseconds
+from azoth.events import APPEND_BYTES_MAX, APPEND_EVENTS_MAX, NewEvent, Write
+from azoth.streams import ANY
+from azoth_scheduler.context import TaskContext
+from azoth_scheduler.errors import RunCancelled
+from azoth_scheduler.events import Outcome
+from azoth_scheduler.handlers import TaskEvent, TaskHandler
+
+__all__ = ["OUTPUT_BYTES_MAX", "OUTPUT_EVENTS_MAX", "Attempt", "Fence", "Finished", "carry_out"]
+
+Fence: TypeAlias = tuple[str, int]
+"""A task's id and the stream version of the `TaskRunStarted` that claimed the attempt."""
+
+OUTPUT_EVENTS_MAX: Final = APPEND_EVENTS_MAX - 10
+"""Of one attempt: its events share an append with the outcome and what follows from it."""
+
+OUTPUT_BYTES_MAX: Final = APPEND_BYTES_MAX - 1024 * 1024
+"""Of one attempt, data and metadata, for the same reason."""
+
+_ERROR_CHARS_MAX: Final = 2_000
+_TRACEBACK_CHARS_MAX: Final = 20_000
+
+
+@frozen(kw_only=True)
+class Attempt:
+    """
+    Hold what an executor needs to carry out one attempt.
+    """
+
+    fence: Fence
+    handler: TaskHandler
+    context: TaskContext
+    payload: bytes
+
+
+@frozen(kw_only=True)
+class Finished:
+    """
+    Say how an attempt ended, and what its handler wants in the log.
+
+    Attributes:
+        output: The handler's events by stream, in the order in which the streams first appear.
+    """
+
+    fence: Fence
+    completed_at: Instant
+    duration: Microseconds
+    outcome: Outcome
+    error: str | None = None
+    error_type: str | None = None
+    traceback: str | None = None
+    output: tuple[Write, ...] = field(default=())
+
+    @property
+    def triggered(self) -> int:
+        """
+        Return how many events the handler wants in the log.
+        """
+        return sum(len(write.events) for write in self.output)
+
+
+def carry_out(attempt: Attempt, clock: Clock) -> Finished:
+    """
+    Call the handler; every exception but KeyboardInterrupt is the failure of this attempt alone.
+    """
+    began = clock.monotonic()
+    try:
+        returned = attempt.handler.execute(attempt.context, attempt.payload)
+        result: dict[str, Any] = {"outcome": "succeeded", "output": _output(attempt, returned)}
+    except RunCancelled as error:
+        result = {"outcome": "cancelled" if attempt.context.cancelled else "failed", **_said(error)}
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - SystemExit and friends end the attempt, not us
+        result = {"outcome": "failed", **_said(error)}
+    return Finished(
+        fence=attempt.fence,
+        completed_at=clock.now(),
+        duration=Microseconds(clock.monotonic() - began),
+        **result,
+    )
+
+
+def _said(error: BaseException) -> dict[str, str]:
+    kind = type(error)
+    lines = "".join(format_exception(error))
+    return {
+        "error": _storable(str(error) or kind.__name__)[:_ERROR_CHARS_MAX],
+        "error_type": f"{kind.__module__}.{kind.__qualname__}",
+        "traceback": _storable(lines)[-_TRACEBACK_CHARS_MAX:],
+    }
+
+
+def _storable(text: str) -> str:
+    # An exception may say anything, a lone surrogate too, which no store can keep.
+    return text.encode(errors="backslashreplace").decode()
+
+
+def _output(
+    attempt: Attempt, returned: TaskEvent | Sequence[TaskEvent] | None
+) -> tuple[Write, ...]:
+    streams: dict[str, list[NewEvent]] = {}
+    for event in _listed(returned):
+        default = f"{attempt.handler.task_type}-{attempt.context.task_id}"
+        stream = default if event.stream is None else event.stream
+        if stream.startswith("$"):
+            raise ValueError(
+                f"a handler may not write to {stream!r}: names that begin with '$' are the "
+                "system's; give the TaskEvent another stream"
+            )
+        streams.setdefault(stream, []).append(_new_event(event, attempt.context))
+    _check_size(streams)
+    return tuple(Write(stream, events, ANY) for stream, events in streams.items())
+
+
+def _listed(returned: object) -> Sequence[TaskEvent]:
+    events = [] if returned is None else returned
+    events = [events] if isinstance(events, TaskEvent) else events
+    if not isinstance(events, list | tuple):
+        raise TypeError(
+            f"execute returned {type(returned).__name__}; return a TaskEvent, a list or tuple of "
+            "them, or None"
+        )
+    for event in events:
+        if not isinstance(event, TaskEvent):
+            raise TypeError(f"execute returned a sequence with {event!r}; it may hold TaskEvents")
+    return events
+
+
+def _new_event(event: TaskEvent, context: TaskContext) -> NewEvent:
+    ids = {"causation_id": context.execution_id, "correlation_id": context.run_id}
+    return NewEvent(event.event_type, event.payload, {**event.metadata, **ids})
+
+
+def _check_size(streams: dict[str, list[NewEvent]]) -> None:
+    events = [event for written in streams.values() for event in written]
+    size = sum(len(event.data) + sum(map(len, event.metadata.values())) for event in events)
+    if len(events) > OUTPUT_EVENTS_MAX or size > OUTPUT_BYTES_MAX:
+        raise ValueError(
+            f"execute returned {len(events)} events with {size} bytes; an attempt may return "
+            f"{OUTPUT_EVENTS_MAX} with {OUTPUT_BYTES_MAX}: append the rest yourself, in parts"
+        )

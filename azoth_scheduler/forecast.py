@@ -1,0 +1,32 @@
+"""
+What a task will do if nothing happens to it: a forecast, never a promise.
+"""
+
+from collections.abc import Iterator
+from itertools import islice
+
+from azoth.clocks import Instant
+from azoth_scheduler.schedules import next_occurrence
+from azoth_scheduler.task import TaskState, status_of
+
+__all__ = ["forecast"]
+
+
+def forecast(state: TaskState, count: int) -> tuple[Instant, ...]:
+    """
+    Return the next nominal times of a task, at most *count*; pure.
+
+    Returns:
+        Nothing for a task that is paused, disabled, cancelled or completed. What is already due
+        comes first, although catch-up may leave it out in favour of a later one.
+    """
+    return tuple(islice(_coming(state), count))
+
+
+def _coming(state: TaskState) -> Iterator[Instant]:
+    nominal = state.next_nominal_at
+    if status_of(state) not in ("scheduled", "running", "retrying"):
+        return
+    while nominal is not None:
+        yield nominal
+        nominal = next_occurrence(state.definition.schedule, state.anchor, nominal)

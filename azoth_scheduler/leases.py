@@ -1,0 +1,203 @@
+"""
+Who is alive: this worker's lease, and what is known of the others'.
+
+A worker vouches for its claims by a lease that it renews. It has run out when its end is past and
+its row has stood still for one lease on the observer's monotonic clock: no clock is compared with
+another's. A death on this host is proved by the lock that the worker's process held.
+"""
+
+from collections.abc import Iterable, Sequence
+from logging import getLogger
+from threading import Event, Thread
+from typing import Final
+
+from attrs import field, frozen
+
+from azoth.clocks import Clock, Instant, Microseconds
+from azoth.errors import StoreClosed, StoreError
+from azoth.store import EventStore, Lease, LeaseStore
+from azoth_scheduler.plan import Lost, Overdue
+from azoth_scheduler.projection.base import ActiveRun
+
+__all__ = ["LeaseKeeper", "LeaseWatch", "Renewing", "Survey"]
+
+logger: Final = getLogger("azoth_scheduler")
+
+_RENEWALS: Final = 3
+"""How often a lease is renewed while it holds: two renewals may fail before it runs out."""
+
+
+class LeaseKeeper:
+    """
+    Keep this worker's lease.
+
+    Args:
+        store: Where it is kept; a store that keeps none is told from one that does.
+        clock: Tells when to renew.
+        name: The worker's name, to which its incarnation is added.
+        lease: How long it holds without being renewed.
+    """
+
+    def __init__(self, store: EventStore, clock: Clock, name: str, lease: Microseconds) -> None:
+        self._store = store if isinstance(store, LeaseStore) else None
+        self._clock = clock
+        self._name = name
+        self._lease = lease
+        self._worker_id: str | None = None
+        self._renewed = Microseconds(0)
+
+    @property
+    def lease(self) -> Microseconds | None:
+        """
+        Return how long a claim holds; None where the store keeps no leases.
+        """
+        return None if self._store is None else self._lease
+
+    @property
+    def interval(self) -> Microseconds:
+        """
+        Return the time between two renewals.
+        """
+        return Microseconds(self._lease // _RENEWALS)
+
+    @property
+    def worker_id(self) -> str:
+        """
+        Return the worker's id, incarnation included; the first call takes it, and the lease.
+        """
+        if self._worker_id is None:
+            self._worker_id = self._taken()
+        return self._worker_id
+
+    @property
+    def taken(self) -> str | None:
+        """
+        Return the worker's id; None if it was never needed.
+        """
+        return self._worker_id
+
+    def renew(self) -> None:
+        """
+        Renew the lease if it is time to, and there is one.
+        """
+        if self._worker_id is None or self._store is None:
+            return
+        now = self._clock.monotonic()
+        if now - self._renewed >= self.interval:
+            self._store.renew(self._worker_id, self._until())
+            self._renewed = now
+
+    def _taken(self) -> str:
+        if self._store is None:
+            return f"{self._name}/{self._clock.now()}"
+        incarnation = 1 + max(map(self._incarnation_of, self._store.leases()), default=0)
+        self._renewed = self._clock.monotonic()
+        while not self._store.renew(f"{self._name}/{incarnation}", self._until()):
+            incarnation += 1
+        return f"{self._name}/{incarnation}"
+
+    def _incarnation_of(self, lease: Lease) -> int:
+        name, _, incarnation = lease.worker.rpartition("/")
+        return int(incarnation) if name == self._name and incarnation.isdecimal() else 0
+
+    def _until(self) -> Instant:
+        return Instant(self._clock.now() + self._lease)
+
+
+@frozen
+class _Sighting:
+    # A lease as it was first seen: it stands still while it does not change.
+    until: Instant
+    seen: Microseconds
+
+
+@frozen(kw_only=True)
+class Survey:
+    """
+    Say which attempts of other workers are lost, and which are past their deadline.
+    """
+
+    lost: tuple[Lost, ...] = field(default=())
+    overdue: tuple[Overdue, ...] = field(default=())
+
+
+class LeaseWatch:
+    """
+    Watch the workers whose attempts are running elsewhere.
+    """
+
+    def __init__(self, store: EventStore, clock: Clock, lease: Microseconds) -> None:
+        self._store = store if isinstance(store, LeaseStore) else None
+        self._clock = clock
+        self._lease = lease
+        self._sightings: dict[str, _Sighting] = {}
+
+    def survey(self, active: Sequence[ActiveRun], now: Instant) -> Survey:
+        """
+        Look at the leases of the workers of *active*, none of which is this worker's.
+        """
+        if not active:
+            self._sightings.clear()
+            return Survey()
+        leases = {lease.worker: lease for lease in self._leases()}
+        lost: list[Lost] = []
+        overdue: list[Overdue] = []
+        for one in active:
+            found = self._lost(one, leases.get(one.run.worker_id), now)
+            if found is not None:
+                lost.append(found)
+            elif now >= one.run.deadline_at + self._lease:
+                overdue.append(_overdue(one, now))
+        return Survey(lost=tuple(lost), overdue=tuple(overdue))
+
+    def _leases(self) -> Iterable[Lease]:
+        return () if self._store is None else self._store.leases()
+
+    def _lost(self, one: ActiveRun, lease: Lease | None, now: Instant) -> Lost | None:
+        run = one.run
+        assert run.fence is not None, "an active run has a fence"
+        until = max(run.lease_until, lease.until) if lease is not None else run.lease_until
+        fence = (one.task_id, run.fence)
+        if lease is not None and lease.dead:
+            return Lost(fence=fence, reason="its worker is dead", lease_until=until)
+        if self._stands_still(run.worker_id, until) and now >= until:
+            return Lost(fence=fence, reason="its lease has run out", lease_until=until)
+        return None
+
+    def _stands_still(self, worker: str, until: Instant) -> bool:
+        monotonic = self._clock.monotonic()
+        sighting = self._sightings.get(worker)
+        if sighting is None or sighting.until < until:
+            sighting = self._sightings[worker] = _Sighting(until, monotonic)
+        return monotonic - sighting.seen >= self._lease
+
+
+def _overdue(one: ActiveRun, now: Instant) -> Overdue:
+    assert one.run.fence is not None, "an active run has a fence"
+    return Overdue(fence=(one.task_id, one.run.fence), ran=Microseconds(now - one.run.started_at))
+
+
+class Renewing:
+    """
+    Renew a lease on a thread of its own while a loop runs, whatever its passes do.
+    """
+
+    def __init__(self, keeper: LeaseKeeper) -> None:
+        self._keeper = keeper
+        self._stopping = Event()
+
+    def __enter__(self) -> "Renewing":
+        Thread(target=self._renew, name="azoth-lease", daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+
+    def _renew(self) -> None:
+        while not self._stopping.wait(self._keeper.interval / 1_000_000 / _RENEWALS):
+            try:
+                self._keeper.renew()
+            except StoreClosed:
+                return
+            except StoreError as error:
+                logger.warning("lease not renewed", extra={"error": str(error)})

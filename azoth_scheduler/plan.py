@@ -1,0 +1,315 @@
+"""
+One pass, decided: from what was gathered to what is written and what is done once it is.
+
+`plan` is a function of its arguments and nothing else. It evolves what it decides, so a task that
+an outcome frees can be claimed in the same pass, in the same commit.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from attrs import Factory, define, frozen
+
+from azoth.clocks import Instant, Microseconds
+from azoth.events import Write
+from azoth_scheduler.changes import evolve
+from azoth_scheduler.commands import AbandonRun, RecordOutcome, StartRun, TaskCommand
+from azoth_scheduler.decisions import decide
+from azoth_scheduler.events import SchedulerEvent, TaskRunStarted
+from azoth_scheduler.execution import Fence, Finished
+from azoth_scheduler.settings import Settings
+from azoth_scheduler.task import OpenRun, TaskState, wake_at
+
+__all__ = ["Gathered", "Lost", "Overdue", "Plan", "Start", "Stop", "Unit", "plan"]
+
+
+@frozen(kw_only=True)
+class Overdue:
+    """
+    Name an attempt that is past its deadline.
+
+    Attributes:
+        ran: How long it has been running.
+    """
+
+    fence: Fence
+    ran: Microseconds
+
+
+@frozen(kw_only=True)
+class Lost:
+    """
+    Name an attempt whose worker is gone, or that its worker gives back.
+    """
+
+    fence: Fence
+    reason: str
+    lease_until: Instant
+    given_back: bool = False
+
+
+@frozen(kw_only=True)
+class Gathered:
+    """
+    Hold what a pass knows: read once, then never again while it is decided.
+
+    Attributes:
+        worker_id: The worker that decides, its incarnation included.
+        free: How many attempts may be claimed.
+        finished: Attempts of this worker that ended, in the order in which they did.
+        overdue: Attempts past their deadline.
+        lost: Attempts to be taken from their workers.
+        running: Attempts that this worker runs and that nobody asked to stop yet.
+        due: Tasks with something to start, in the order in which they start.
+        states: The tasks of everything named above.
+    """
+
+    worker_id: str
+    settings: Settings
+    free: int
+    finished: tuple[Finished, ...] = ()
+    overdue: tuple[Overdue, ...] = ()
+    lost: tuple[Lost, ...] = ()
+    running: tuple[Fence, ...] = ()
+    due: tuple[TaskState, ...] = ()
+    states: Mapping[str, TaskState] = Factory(dict)
+
+
+@frozen(kw_only=True)
+class Start:
+    """
+    Carry out an attempt, once its claim is in the log.
+    """
+
+    fence: Fence
+    run: OpenRun
+    state: TaskState
+
+
+@frozen(kw_only=True)
+class Stop:
+    """
+    Ask a running attempt to stop.
+    """
+
+    fence: Fence
+    reason: str
+
+
+@frozen(kw_only=True)
+class Unit:
+    """
+    Hold all that a pass writes for one task: all of it lands, or none.
+
+    Attributes:
+        expected: The version of the task's stream that it was decided on.
+        output: The handler's events, which stand directly before the task's own.
+        settles: The attempts that are over once it has landed.
+        starts: The attempts that begin then.
+    """
+
+    task_id: str
+    expected: int
+    events: tuple[SchedulerEvent, ...]
+    output: tuple[Write, ...] = ()
+    settles: tuple[Fence, ...] = ()
+    starts: tuple[Start, ...] = ()
+
+
+@frozen(kw_only=True)
+class Plan:
+    """
+    Say what to write, in order, and what to do.
+
+    Attributes:
+        units: To be appended; each stands alone.
+        stops: To be carried out at once; asking again does no harm.
+        refused: Attempts whose fence is gone: their results are dropped, and counted.
+    """
+
+    units: tuple[Unit, ...]
+    stops: tuple[Stop, ...]
+    refused: tuple[Fence, ...]
+
+
+@define
+class _Draft:
+    # What is decided for one task so far; the state runs ahead of the log.
+    state: TaskState
+    expected: int
+    events: list[SchedulerEvent] = Factory(list)
+    output: tuple[Write, ...] = ()
+    settles: list[Fence] = Factory(list)
+    starts: list[Start] = Factory(list)
+
+    def decide(self, command: TaskCommand) -> bool:
+        events = decide(self.state, command)
+        for event in events:
+            self.state = evolve(self.state, event)
+            if isinstance(event, TaskRunStarted):
+                self._start(event)
+        self.events.extend(events)
+        return bool(events)
+
+    def _start(self, event: TaskRunStarted) -> None:
+        run = self.state.with_fence(self.state.version)
+        assert run is not None, "a start opens its run"
+        fence = (event.task_id, self.state.version)
+        self.starts.append(Start(fence=fence, run=run, state=self.state))
+
+    def unit(self, task_id: str) -> Unit:
+        return Unit(
+            task_id=task_id,
+            expected=self.expected,
+            events=tuple(self.events),
+            output=self.output,
+            settles=tuple(self.settles),
+            starts=tuple(self.starts),
+        )
+
+
+def plan(gathered: Gathered, now: Instant) -> Plan:
+    """
+    Decide one pass: outcomes and timeouts, then lost attempts, then claims for the free slots.
+    """
+    passing = _Pass(gathered, now)
+    passing.record_outcomes()
+    passing.record_timeouts()
+    passing.take_lost()
+    passing.claim()
+    return passing.planned()
+
+
+class _Pass:
+    # The state of one call of `plan`, and of no other.
+
+    def __init__(self, gathered: Gathered, now: Instant) -> None:
+        self._gathered = gathered
+        self._now = now
+        self._drafts: dict[str, _Draft] = {}
+        self._refused: list[Fence] = []
+        self._stops: list[Stop] = []
+
+    def planned(self) -> Plan:
+        stops = [*self._stops, *self._asked_to_stop()]
+        units = [draft.unit(task_id) for task_id, draft in self._drafts.items() if draft.events]
+        return Plan(units=tuple(units), stops=tuple(stops), refused=tuple(self._refused))
+
+    def record_outcomes(self) -> None:
+        for finished in self._gathered.finished:
+            draft = self._draft(finished.fence[0])
+            if draft.output:
+                # The events of a handler stand directly before its outcome, so one unit has room
+                # for one outcome; this one is taken up by the next pass.
+                continue
+            run = draft.state.with_fence(finished.fence[1])
+            told = finished if run is None else _in_time(finished, run)
+            if draft.decide(self._outcome(draft.state, told)):
+                draft.output = told.output
+                draft.settles.append(told.fence)
+            else:
+                self._refused.append(told.fence)
+
+    def record_timeouts(self) -> None:
+        for overdue in self._gathered.overdue:
+            draft = self._draft(overdue.fence[0])
+            run = draft.state.with_fence(overdue.fence[1])
+            if run is None:
+                continue
+            told = _timed_out(overdue.fence, run, self._now, overdue.ran)
+            draft.decide(self._outcome(draft.state, told))
+            draft.settles.append(told.fence)
+            self._stops.append(Stop(fence=told.fence, reason=told.error or ""))
+
+    def take_lost(self) -> None:
+        for lost in self._gathered.lost:
+            command = AbandonRun(
+                at=self._now,
+                fence=lost.fence[1],
+                reason=lost.reason,
+                lease_until=lost.lease_until,
+                given_back=lost.given_back,
+                lost_max=self._gathered.settings.max_lost,
+            )
+            self._draft(lost.fence[0]).decide(command)
+
+    def claim(self) -> None:
+        free = self._gathered.free
+        for task_id in self._claimable():
+            if free <= 0:
+                return
+            draft = self._draft(task_id)
+            free -= draft.decide(self._start(draft.state))
+
+    def _claimable(self) -> Iterable[str]:
+        # Those that were due, and those that this pass has freed; a state tells when it is due.
+        states = {state.task_id: state for state in self._gathered.due}
+        states.update((task_id, draft.state) for task_id, draft in self._drafts.items())
+        ready = []
+        for state in states.values():
+            due = wake_at(state)
+            if due is not None and due <= self._now and self._serves(state):
+                ready.append((state.definition.options.priority, due, state.task_id))
+        return [task_id for _, _, task_id in sorted(ready)]
+
+    def _serves(self, state: TaskState) -> bool:
+        # Only what is due was chosen by type and queue; an attempt ended by this worker was too,
+        # but one that it takes from another may be of a type it does not serve.
+        return state.definition.task_type in self._gathered.settings.by_type
+
+    def _draft(self, task_id: str) -> _Draft:
+        draft = self._drafts.get(task_id)
+        if draft is None:
+            state = self._gathered.states[task_id]
+            draft = self._drafts[task_id] = _Draft(state, state.version)
+        return draft
+
+    def _outcome(self, state: TaskState, finished: Finished) -> RecordOutcome:
+        return RecordOutcome(
+            at=self._now,
+            fence=finished.fence[1],
+            completed_at=finished.completed_at,
+            duration=finished.duration,
+            outcome=finished.outcome,
+            policy=self._gathered.settings.policy_of(state.definition),
+            error=finished.error,
+            error_type=finished.error_type,
+            traceback=finished.traceback,
+            triggered=finished.triggered,
+        )
+
+    def _start(self, state: TaskState) -> StartRun:
+        settings = self._gathered.settings
+        return StartRun(
+            at=self._now,
+            worker_id=self._gathered.worker_id,
+            timeout=settings.timeout_of(state.definition),
+            max_attempts=settings.policy_of(state.definition).max_attempts,
+            lease=settings.lease,
+        )
+
+    def _asked_to_stop(self) -> Iterable[Stop]:
+        for fence in self._gathered.running:
+            run = self._draft(fence[0]).state.with_fence(fence[1])
+            if run is None:
+                yield Stop(fence=fence, reason="the attempt was taken from this worker")
+            elif run.cancel is not None:
+                yield Stop(fence=fence, reason=run.cancel or "cancelled")
+
+
+def _in_time(finished: Finished, run: OpenRun) -> Finished:
+    # A handler that overran is timed out even if it came back before anybody looked.
+    if finished.duration < run.deadline_at - run.started_at:
+        return finished
+    return _timed_out(finished.fence, run, finished.completed_at, finished.duration)
+
+
+def _timed_out(fence: Fence, run: OpenRun, at: Instant, ran: Microseconds) -> Finished:
+    seconds = (run.deadline_at - run.started_at) / 1_000_000
+    return Finished(
+        fence=fence,
+        completed_at=at,
+        duration=ran,
+        outcome="timed_out",
+        error=f"timed out after {seconds:g} s",
+        error_type="TimeoutError",
+    )

@@ -1,0 +1,221 @@
+"""
+What a user hands in and gets back: the request for a task, and the task as it stands.
+"""
+
+from datetime import datetime, timedelta
+from typing import Final, get_args
+
+from attrs import field, frozen
+
+from azoth.clocks import Instant, Microseconds, datetime_of, microseconds_of, timedelta_of
+from azoth.events import NAME_BYTES_MAX, check_integer, check_name
+from azoth_scheduler.errors import InvalidTask
+from azoth_scheduler.events import CATEGORY, Options
+from azoth_scheduler.handlers import check_task_type
+from azoth_scheduler.retries import ATTEMPTS_MAX, RetryPolicy
+from azoth_scheduler.schedules import Schedule
+from azoth_scheduler.settings import Settings, positive
+from azoth_scheduler.task import Definition, Status, TaskState, Totals, status_of
+
+__all__ = ["PAYLOAD_BYTES_MAX", "PRIORITY_MAX", "ScheduleTaskRequest", "ScheduledTask"]
+
+PAYLOAD_BYTES_MAX: Final = 8 * 1024 * 1024
+"""Of a task: base64 makes it a third longer, and the event that holds it has at most 16 MiB."""
+
+PRIORITY_MAX: Final = 1_000_000
+"""And its negative: far more steps than anybody orders by hand."""
+
+
+@frozen
+class ScheduleTaskRequest:
+    """
+    Ask for a task.
+
+    What is left out is taken from the handler, then from the scheduler, each time a run is
+    claimed; so a later change of those defaults needs no new request.
+
+    Attributes:
+        task_id: Names the task; the same id with another definition edits it in place.
+        task_type: Names the handler.
+        schedule: `Cron`, `Interval`, `OneTime` or `Immediate`.
+        payload: Handed to the handler; at most `PAYLOAD_BYTES_MAX`.
+        max_retries: Failures that exhaust a run: 3 means three attempts; 0 and 1 both mean one.
+        retry: The same in full, with the waits between attempts; give one of the two.
+        timeout: Seconds, or a timedelta, that an attempt may take.
+        priority: Lower numbers start first.
+        queue: Schedulers serve all queues, or those they name.
+        tags: Free words to list tasks by.
+
+    Raises:
+        InvalidTask: A field is out of its range; said before anything is written.
+    """
+
+    task_id: str
+    task_type: str
+    schedule: Schedule
+    payload: bytes = b""
+    max_retries: int | None = field(default=None, kw_only=True)
+    retry: RetryPolicy | None = field(default=None, kw_only=True)
+    timeout: timedelta | float | None = field(default=None, kw_only=True)
+    priority: int = field(default=0, kw_only=True)
+    queue: str = field(default="default", kw_only=True)
+    tags: tuple[str, ...] = field(default=(), kw_only=True, converter=tuple)
+
+    def __attrs_post_init__(self) -> None:
+        try:
+            self._check_names()
+            self._check_values()
+        except (TypeError, ValueError) as error:
+            raise InvalidTask(task_id=str(self.task_id), reason=str(error)) from None
+
+    def _check_names(self) -> None:
+        check_name(self.task_id, "task id")
+        check_task_type(self.task_type)
+        check_name(self.queue, "queue")
+        for tag in self.tags:
+            check_name(tag, "tag")
+        size = len(self.task_id.encode())
+        longest = max(len(CATEGORY), len(self.task_type.encode())) + 1 + size
+        if longest > NAME_BYTES_MAX:
+            raise ValueError(
+                f"the id has {size} bytes and '<task type>-<id>' {longest}; it names the stream of "
+                f"the task's events, which has at most {NAME_BYTES_MAX}: shorten the id"
+            )
+
+    def _check_values(self) -> None:
+        if not isinstance(self.schedule, get_args(Schedule)):
+            raise TypeError(
+                f"schedule is Cron, Interval, OneTime or Immediate, not {self.schedule!r}"
+            )
+        if type(self.payload) is not bytes:
+            raise TypeError(f"payload is bytes, not {type(self.payload).__name__}; encode it first")
+        if len(self.payload) > PAYLOAD_BYTES_MAX:
+            raise ValueError(
+                f"payload has {len(self.payload)} bytes; the limit is {PAYLOAD_BYTES_MAX}: keep "
+                "large things elsewhere and hand over a reference"
+            )
+        if self.max_retries is not None:
+            check_integer(self.max_retries, "max_retries", high=ATTEMPTS_MAX)
+            if self.retry is not None:
+                raise ValueError("max_retries and retry say the same; give one of them")
+        if self.retry is not None and not isinstance(self.retry, RetryPolicy):
+            raise TypeError(f"retry is a RetryPolicy, not {self.retry!r}")
+        if self.timeout is not None:
+            positive(self.timeout, "timeout")
+        check_integer(self.priority, "priority", low=-PRIORITY_MAX, high=PRIORITY_MAX)
+
+    @property
+    def definition(self) -> Definition:
+        """
+        Return the task's definition, with what the caller wrote and nothing filled in.
+        """
+        timeout = None if self.timeout is None else microseconds_of(self.timeout, "timeout")
+        options = Options(
+            max_retries=self.max_retries,
+            retry=self.retry,
+            timeout=timeout,
+            priority=self.priority,
+            queue=self.queue,
+            tags=self.tags,
+        )
+        return Definition(
+            task_type=self.task_type,
+            schedule=self.schedule,
+            payload=self.payload,
+            options=options,
+        )
+
+
+@frozen(kw_only=True)
+class ScheduledTask:
+    """
+    Show a task as it stands, the scheduler's defaults filled in.
+
+    Attributes:
+        status: The first that holds of cancelled, disabled, paused, running, retrying, completed
+            and scheduled.
+        enabled: Whether it is scheduled, running or retrying.
+        reason: Of the latest pause, disable, resume or cancel.
+        generation: The number of its definition.
+        version: The version of its stream.
+        next_run_time: When its next occurrence is due; None if nothing follows.
+        next_nominal_time: The time that its schedule names for it.
+        retry_at: When the run that failed is tried again; None if none waits.
+        retry_count: Failures of the latest run.
+        running: The execution ids of the attempts that run.
+        totals: Attempts by outcome, those lost, and occurrences left out.
+    """
+
+    task_id: str
+    task_type: str
+    schedule: Schedule
+    payload: bytes
+    status: Status
+    enabled: bool
+    reason: str
+    generation: int
+    version: int
+    next_run_time: datetime | None
+    next_nominal_time: datetime | None
+    retry_at: datetime | None
+    last_run_time: datetime | None
+    last_execution_id: str | None
+    last_outcome: str | None
+    last_error: str | None
+    last_completed_at: datetime | None
+    retry_count: int
+    max_retries: int
+    timeout: timedelta
+    priority: int
+    queue: str
+    tags: tuple[str, ...]
+    running: tuple[str, ...]
+    totals: Totals
+    created_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, state: TaskState, settings: Settings) -> "ScheduledTask":
+        """
+        Return a task's state as its user sees it.
+        """
+        status, definition = status_of(state), state.definition
+        enabled = status in ("scheduled", "running", "retrying")
+        timeout: Microseconds = settings.timeout_of(definition)
+        return cls(
+            task_id=state.task_id,
+            task_type=definition.task_type,
+            schedule=definition.schedule,
+            payload=definition.payload,
+            status=status,
+            enabled=enabled,
+            reason=state.reason,
+            generation=state.generation,
+            version=state.version,
+            next_run_time=_shown(state.next_run_at) if enabled else None,
+            next_nominal_time=_shown(state.next_nominal_at) if enabled else None,
+            retry_at=_shown(_retry_at(state)),
+            last_run_time=_shown(state.last_run_at),
+            last_execution_id=state.last_execution_id,
+            last_outcome=state.last_outcome,
+            last_error=state.last_error,
+            last_completed_at=_shown(state.last_completed_at),
+            retry_count=state.retry_count,
+            max_retries=settings.policy_of(definition).max_attempts,
+            timeout=timedelta_of(timeout),
+            priority=definition.options.priority,
+            queue=definition.options.queue,
+            tags=definition.options.tags,
+            running=tuple(run.execution_id for run in state.active),
+            totals=state.totals,
+            created_at=datetime_of(state.created_at),
+            updated_at=datetime_of(state.updated_at),
+        )
+
+
+def _shown(instant: Instant | None) -> datetime | None:
+    return None if instant is None else datetime_of(instant)
+
+
+def _retry_at(state: TaskState) -> Instant | None:
+    return min((run.retry_at for run in state.runs if run.retry_at is not None), default=None)

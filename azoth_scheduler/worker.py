@@ -1,0 +1,336 @@
+"""
+One pass of a scheduler in the world: gather, plan, act; each touches only its own side.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from logging import LoggerAdapter, getLogger
+from typing import Final
+
+from attrs import define, frozen
+
+from azoth.clocks import Clock, Instant, Microseconds, datetime_of
+from azoth.errors import OutcomeUnknown, StoreBusy, StoreError, StoreFull
+from azoth.events import Write
+from azoth.store import EventStore
+from azoth.streams import WrongExpectedVersion
+from azoth_scheduler.bell import Bell
+from azoth_scheduler.context import StopSignal, TaskContext
+from azoth_scheduler.events import registry, stream_of
+from azoth_scheduler.execution import Attempt, Fence, Finished
+from azoth_scheduler.executors.base import Executor
+from azoth_scheduler.handlers import Handlers
+from azoth_scheduler.leases import LeaseKeeper, LeaseWatch, Survey
+from azoth_scheduler.packing import Parcel, packed
+from azoth_scheduler.plan import Gathered, Lost, Overdue, Plan, Start, Unit, plan
+from azoth_scheduler.projection.base import ScheduleProjection, Served
+from azoth_scheduler.settings import Settings
+from azoth_scheduler.table import ScheduleTable
+from azoth_scheduler.task import TaskState
+
+__all__ = ["Worker", "Workshop"]
+
+logger: Final = getLogger("azoth_scheduler")
+
+_SHUTDOWN: Final = "shutdown"
+_BACKOFF_FIRST: Final = Microseconds(50_000)
+_BACKOFF_MAX: Final = Microseconds(5_000_000)
+
+
+@frozen(kw_only=True)
+class Workshop:
+    """
+    Hold what a worker works with; all of it is injected.
+
+    Attributes:
+        slots: How many attempts it runs at a time.
+        survey_every: How often it looks after the workers of other attempts.
+    """
+
+    store: EventStore
+    table: ScheduleTable
+    clock: Clock
+    executor: Executor
+    bell: Bell
+    handlers: Handlers
+    settings: Settings
+    keeper: LeaseKeeper
+    watch: LeaseWatch
+    served: Served
+    slots: int
+    survey_every: Microseconds
+
+
+@define
+class _Running:
+    # An attempt that an executor has; settled once the log has its outcome without it.
+    stop: StopSignal
+    started: Microseconds
+    deadline: Microseconds
+    settled: bool = False
+
+
+class Worker:
+    """
+    Run what is due.
+
+    Attributes:
+        claiming: Whether it takes new work.
+        late_results: How many results came after their outcome was recorded, and were dropped.
+    """
+
+    def __init__(self, shop: Workshop) -> None:
+        self.claiming = True
+        self.late_results = 0
+        self._shop = shop
+        self._clock = shop.clock
+        self._inbox: deque[Finished] = deque()
+        self._running: dict[Fence, _Running] = {}
+        self._unrecorded: dict[Fence, Finished] = {}
+        self._given_back: dict[Fence, Lost] = {}
+        self._surveyed: Microseconds | None = None
+        self._survey = Survey()
+        self._backoff = _BACKOFF_FIRST
+        self._held_until: Microseconds | None = None
+        self._conflicted = False
+
+    @property
+    def busy(self) -> bool:
+        """
+        Say whether an attempt runs, or waits for its outcome to be recorded.
+        """
+        return bool(self._inbox or self._unrecorded or self._given_back or self.running)
+
+    @property
+    def running(self) -> int:
+        """
+        Return how many attempts run that the log knows of.
+        """
+        return sum(not one.settled for one in tuple(self._running.values()))
+
+    @property
+    def stuck(self) -> int:
+        """
+        Return how many attempts are timed out but have not come back; each takes a slot.
+        """
+        return sum(one.settled for one in tuple(self._running.values()))
+
+    def step(self) -> Instant | None:
+        """
+        Make one pass; return when to look again: None if nothing is known to come.
+        """
+        self._conflicted = False
+        self._shop.keeper.renew()
+        now = self._clock.now()
+        self._act(plan(self._gather(now), now))
+        return self._next_look()
+
+    def ask_to_stop(self) -> None:
+        """
+        Ask every running attempt to stop, because the scheduler shuts down.
+        """
+        for running in tuple(self._running.values()):
+            running.stop.set(_SHUTDOWN)
+
+    # Gather: reads only.
+
+    def _gather(self, now: Instant) -> Gathered:
+        self._take_finished()
+        free = self._free()
+        with self._shop.table.look() as projection:
+            survey, orphans = self._look_after_others(projection, now)
+            due = projection.due(now, free, self._shop.served) if free else ()
+            overdue = (*self._overdue(), *survey.overdue)
+            lost = (*self._given_back.values(), *survey.lost, *orphans)
+            finished = tuple(self._unrecorded.values())
+            running = self._not_asked()
+            named = [*(one.fence for one in (*finished, *overdue, *lost)), *running]
+            states = {task_id: projection.get(task_id) for task_id, _ in named}
+        claims = bool(due or finished or lost or overdue)
+        return Gathered(
+            worker_id=self._shop.keeper.worker_id if claims else "",
+            settings=self._shop.settings,
+            free=free,
+            finished=finished,
+            overdue=overdue,
+            lost=lost,
+            running=running,
+            due=tuple(due),
+            states={**{state.task_id: state for state in due}, **states},
+        )
+
+    def _free(self) -> int:
+        return max(0, self._shop.slots - len(self._running)) if self.claiming else 0
+
+    def _take_finished(self) -> None:
+        while self._inbox:
+            finished = self._inbox.popleft()
+            running = self._running.pop(finished.fence)
+            if running.settled:
+                self._refuse(finished.fence)
+            elif finished.outcome == "cancelled" and running.stop.reason == _SHUTDOWN:
+                self._given_back[finished.fence] = Lost(
+                    fence=finished.fence,
+                    reason=_SHUTDOWN,
+                    lease_until=self._clock.now(),
+                    given_back=True,
+                )
+            else:
+                self._unrecorded[finished.fence] = finished
+
+    def _overdue(self) -> Sequence[Overdue]:
+        now = self._clock.monotonic()
+        return [
+            Overdue(fence=fence, ran=Microseconds(now - running.started))
+            for fence, running in self._running.items()
+            if not running.settled and now >= running.deadline
+        ]
+
+    def _not_asked(self) -> tuple[Fence, ...]:
+        return tuple(
+            fence
+            for fence, running in self._running.items()
+            if not running.settled and not running.stop.is_set()
+        )
+
+    def _look_after_others(
+        self, projection: ScheduleProjection, now: Instant
+    ) -> tuple[Survey, Sequence[Lost]]:
+        monotonic = self._clock.monotonic()
+        if self._surveyed is not None and monotonic - self._surveyed < self._shop.survey_every:
+            return Survey(), ()
+        self._surveyed = monotonic
+        active = projection.active()
+        mine = self._shop.keeper.taken
+        others = [one for one in active if one.run.worker_id != mine]
+        orphans = [
+            Lost(
+                fence=(one.task_id, one.run.fence or 0),
+                reason="its claim was never answered",
+                lease_until=one.run.lease_until,
+                given_back=True,
+            )
+            for one in active
+            if one.run.worker_id == mine and not self._knows((one.task_id, one.run.fence or 0))
+        ]
+        return self._shop.watch.survey(others, now), orphans
+
+    def _knows(self, fence: Fence) -> bool:
+        return fence in self._running or fence in self._unrecorded or fence in self._given_back
+
+    # Act: append, then carry out what has landed.
+
+    def _act(self, planned: Plan) -> None:
+        for stop in planned.stops:
+            if running := self._running.get(stop.fence):
+                running.stop.set(stop.reason)
+        for fence in planned.refused:
+            self._unrecorded.pop(fence, None)
+            self._refuse(fence)
+        self._held_until = None
+        for group in packed(_parcel(unit) for unit in planned.units):
+            self._append(group)
+
+    def _append(self, group: list[Parcel[Unit]]) -> None:
+        while group:
+            writes = [write for parcel in group for write in parcel.writes]
+            try:
+                self._shop.store.append(*writes)
+            except WrongExpectedVersion as error:
+                stale = {failure.stream for failure in error.failures}
+                group = [one for one in group if stream_of(one.item.task_id) not in stale]
+                self._conflicted = True
+            except (StoreBusy, StoreFull, OutcomeUnknown) as error:
+                self._hold(error)
+                return
+            else:
+                self._backoff = _BACKOFF_FIRST
+                self._land([parcel.item for parcel in group])
+                return
+
+    def _land(self, units: Sequence[Unit]) -> None:
+        for unit in units:
+            for fence in unit.settles:
+                self._unrecorded.pop(fence, None)
+                if running := self._running.get(fence):
+                    running.settled = True
+            for fence in [one for one in self._given_back if one[0] == unit.task_id]:
+                del self._given_back[fence]
+        for unit in units:
+            for start in unit.starts:
+                self._launch(start)
+
+    def _hold(self, error: StoreError) -> None:
+        # Outcomes are kept and tried again; claims are planned anew. The handlers do not run again.
+        logger.warning("append put off", extra={"error": str(error), "after_us": self._backoff})
+        self._held_until = Microseconds(self._clock.monotonic() + self._backoff)
+        self._backoff = Microseconds(min(2 * self._backoff, _BACKOFF_MAX))
+
+    def _launch(self, start: Start) -> None:
+        started = self._clock.monotonic()
+        timeout = start.run.deadline_at - start.run.started_at
+        attempt = _attempt(start, self._shop.handlers)
+        self._running[start.fence] = _Running(
+            stop=attempt.context.stop,
+            started=started,
+            deadline=Microseconds(started + timeout),
+        )
+        self._shop.executor.submit(attempt, self._clock, self._report)
+
+    def _report(self, finished: Finished) -> None:
+        # Called by the executor, from any thread.
+        self._inbox.append(finished)
+        self._shop.bell.ring()
+
+    def _refuse(self, fence: Fence) -> None:
+        self.late_results += 1
+        logger.warning("late result refused", extra={"task_id": fence[0], "fence": fence[1]})
+
+    def _next_look(self) -> Instant | None:
+        now, monotonic = self._clock.now(), self._clock.monotonic()
+        if self._held_until is not None:
+            return Instant(now + max(0, self._held_until - monotonic))
+        if self._conflicted or self._inbox or self._unrecorded or self._given_back:
+            return now
+        looks = [
+            Instant(now + max(0, running.deadline - monotonic))
+            for running in self._running.values()
+            if not running.settled
+        ]
+        if self._free():
+            with self._shop.table.look() as projection:
+                wake = projection.next_wake(self._shop.served)
+            looks += [] if wake is None else [max(wake, now)]
+        return min(looks, default=None)
+
+
+def _parcel(unit: Unit) -> Parcel[Unit]:
+    events = tuple(registry.encode(event) for event in unit.events)
+    return Parcel(unit, (*unit.output, Write(stream_of(unit.task_id), events, unit.expected)))
+
+
+def _attempt(start: Start, handlers: Handlers) -> Attempt:
+    state, run = start.state, start.run
+    definition = state.definition
+    return Attempt(
+        fence=start.fence,
+        handler=handlers[definition.task_type],
+        context=_context(start, state),
+        payload=definition.payload if run.payload is None else run.payload,
+    )
+
+
+def _context(start: Start, state: TaskState) -> TaskContext:
+    run, succeeded = start.run, state.last_success_at
+    ids = {"task_id": state.task_id, "run_id": run.run_id, "execution_id": run.execution_id}
+    return TaskContext(
+        **ids,
+        scheduled_at=datetime_of(run.nominal_at),
+        started_at=datetime_of(run.started_at),
+        attempt=run.attempt,
+        execution_attempt=run.retry_count,
+        is_last_attempt=run.retry_count + 1 >= run.max_attempts,
+        deadline=datetime_of(run.deadline_at),
+        previous_success=None if succeeded is None else datetime_of(succeeded),
+        logger=LoggerAdapter(logger, ids),
+    )
