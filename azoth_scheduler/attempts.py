@@ -2,10 +2,7 @@
 The life of an attempt, as decided: claimed, ended with an outcome, or taken from its worker.
 """
 
-from attrs import evolve as changed
-
 from azoth.clocks import Instant, datetime_of
-from azoth_scheduler.changes import evolve
 from azoth_scheduler.commands import AbandonRun, RecordOutcome, StartRun
 from azoth_scheduler.events import (
     SchedulerEvent,
@@ -40,7 +37,8 @@ def start_run(state: TaskState, command: StartRun) -> tuple[SchedulerEvent, ...]
     waiting = [run for run in startable(state) if run.retry_at is not None and run.retry_at <= now]
     if waiting:
         run = min(waiting, key=lambda one: one.retry_at or now)
-        return (_started(state, run, command, now),)
+        following = (state.next_nominal_at, state.next_run_at)
+        return (_started(state, run, command, now, following),)
     if state.runs or state.paused or state.disabled:
         return ()
     found = catch_up(state, now)
@@ -56,13 +54,16 @@ def _begun(
         nominal_at=found.nominal_at,
         due_at=found.due_at,
     )
-    started = _started(state, run, command, now)
-    started = changed(started, next_nominal_at=found.next_at, next_run_at=found.next_at)
+    started = _started(state, run, command, now, (found.next_at, found.next_at))
     return (started,) if found.skipped is None else (found.skipped, started)
 
 
 def _started(
-    state: TaskState, run: OpenRun, command: StartRun, now: Instant
+    state: TaskState,
+    run: OpenRun,
+    command: StartRun,
+    now: Instant,
+    following: tuple[Instant | None, Instant | None],
 ) -> TaskRunStarted:
     deadline = Instant(now + command.timeout)
     attempt = run.attempt + 1
@@ -81,8 +82,8 @@ def _started(
         deadline_at=deadline,
         lease_until=deadline if command.lease is None else Instant(now + command.lease),
         triggered_run=run.triggered,
-        next_nominal_at=state.next_nominal_at,
-        next_run_at=state.next_run_at,
+        next_nominal_at=following[0],
+        next_run_at=following[1],
     )
 
 
@@ -97,18 +98,15 @@ def record_outcome(state: TaskState, command: RecordOutcome) -> tuple[SchedulerE
         return ()
     now = max(command.at, state.updated_at)
     executed = _executed(state, run, command, now)
-    after = evolve(state, executed)
     if executed.retry_at is not None or not _is_current(state, run):
         return (executed,)
     if _exhausts(run, executed, command):
         reason = f"exhausted: {executed.retry_count} of {run.max_attempts} attempts failed"
-        return executed, *_disabled(after, run, reason, now)
-    return executed, *overlapped(after, now)
+        return executed, *_disabled(state, run, reason, now)
+    return executed, *overlapped(state, run, now)
 
 
-def _executed(
-    state: TaskState, run: OpenRun, command: RecordOutcome, now: Instant
-) -> TaskExecuted:
+def _executed(state: TaskState, run: OpenRun, command: RecordOutcome, now: Instant) -> TaskExecuted:
     failed = command.outcome in ("failed", "timed_out")
     retry_count = run.retry_count + failed
     completed_at = min(max(command.completed_at, run.started_at), now)
@@ -200,7 +198,6 @@ def abandon_run(state: TaskState, command: AbandonRun) -> tuple[SchedulerEvent, 
     )
     if again or not _is_current(state, run):
         return (abandoned,)
-    after = evolve(state, abandoned)
     if run.cancel is None:
-        return abandoned, *_disabled(after, run, f"exhausted: lost {lost} times in a row", now)
-    return abandoned, *overlapped(after, now)
+        return abandoned, *_disabled(state, run, f"exhausted: lost {lost} times in a row", now)
+    return abandoned, *overlapped(state, run, now)

@@ -81,7 +81,9 @@ def _scheduled(state: TaskState, event: TaskScheduled) -> dict[str, Any]:
         # An attempt that runs goes on, a run that was asked for comes; a waiting retry of the
         # schedule is in `next` where it is kept.
         "runs": tuple(
-            run for run in state.runs if run.fence is not None or (run.triggered and not run.attempt)
+            run
+            for run in state.runs
+            if run.fence is not None or (run.triggered and not run.attempt)
         ),
         "exhausted": None,
         "disabled": False,
@@ -143,9 +145,7 @@ def _executed(state: TaskState, event: TaskExecuted) -> dict[str, Any]:
     }
 
 
-def _waiting(
-    run: OpenRun, retry_at: Instant | None, retry_count: int, lost_count: int
-) -> OpenRun:
+def _waiting(run: OpenRun, retry_at: Instant | None, retry_count: int, lost_count: int) -> OpenRun:
     return changed(
         run, fence=None, retry_at=retry_at, retry_count=retry_count, lost_count=lost_count
     )

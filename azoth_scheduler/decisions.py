@@ -7,8 +7,9 @@ gone. Errors mean that it must not happen.
 
 from typing import Final, assert_never
 
-from azoth.clocks import Instant
 from azoth.decider import Decider
+
+from azoth.clocks import Instant
 from azoth_scheduler.attempts import abandon_run, record_outcome, start_run
 from azoth_scheduler.changes import evolve
 from azoth_scheduler.commands import (
@@ -125,7 +126,9 @@ def _fresh(schedule: Schedule, now: Instant) -> tuple[Instant, Instant]:
 def _kept(state: TaskState, now: Instant) -> tuple[Instant | None, Instant | None]:
     # The schedule stays as it was, so does what is next: a waiting retry, or the occurrence that
     # is pending. An immediate task that ran runs again: that is what its caller asks for.
-    retry = next((run for run in state.runs if run.retry_at is not None and not run.triggered), None)
+    retry = next(
+        (run for run in state.runs if run.retry_at is not None and not run.triggered), None
+    )
     if retry is not None:
         return retry.nominal_at, retry.retry_at
     if state.next_run_at is None and isinstance(state.definition.schedule, Immediate):

@@ -53,9 +53,7 @@ SkipReason: TypeAlias = Literal["overlap", "missed", "coalesced", "expired"]
 registry: Final = Registry()
 """The types of the scheduler's events."""
 
-registry.tagged(
-    {"cron": Cron, "interval": Interval, "one_time": OneTime, "immediate": Immediate}
-)
+registry.tagged({"cron": Cron, "interval": Interval, "one_time": OneTime, "immediate": Immediate})
 
 
 def stream_of(task_id: str) -> str:

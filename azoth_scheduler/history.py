@@ -193,7 +193,5 @@ class TaskRun:
             worker_id=row.worker_id,
             triggered_run=row.triggered_run,
             position=row.started_position,
-            triggered_positions=()
-            if ended is None
-            else tuple(range(ended - row.triggered, ended)),
+            triggered_positions=() if ended is None else tuple(range(ended - row.triggered, ended)),
         )

@@ -16,7 +16,7 @@ from azoth_scheduler.schedules import (
     latest_occurrence,
     next_occurrence,
 )
-from azoth_scheduler.task import TaskState
+from azoth_scheduler.task import OpenRun, TaskState
 
 __all__ = ["CaughtUp", "catch_up", "overlapped"]
 
@@ -59,15 +59,19 @@ def catch_up(state: TaskState, now: Instant) -> CaughtUp | None:
     )
 
 
-def overlapped(state: TaskState, closed_at: Instant) -> tuple[TaskRunSkipped, ...]:
+def overlapped(
+    state: TaskState, closing: OpenRun, closed_at: Instant
+) -> tuple[TaskRunSkipped, ...]:
     """
-    Leave out the occurrences that fell due before the closing of a run at *closed_at*.
+    Leave out the occurrences that fell due before *closing* is closed at *closed_at*.
 
     One-shots wait, and while the task is held nothing is decided.
     """
     due, schedule = state.next_run_at, state.definition.schedule
+    if due is None or due >= closed_at or not is_recurring(schedule):
+        return ()
     held = state.paused or state.disabled or state.cancelled
-    if held or state.runs or due is None or due >= closed_at or not is_recurring(schedule):
+    if held or any(run is not closing for run in state.runs):
         return ()
     following = next_occurrence(schedule, state.anchor, Instant(closed_at - 1))
     return (_skip(state, closed_at, following, "overlap"),)

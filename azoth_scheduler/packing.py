@@ -3,11 +3,11 @@ Many small writes, few commits: writes that stand together are packed into appen
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from attrs import Factory, define, frozen
+from attrs import Factory, define, field, frozen
 
-from azoth.events import APPEND_BYTES_MAX, APPEND_EVENTS_MAX, APPEND_WRITES_MAX, Write
+from azoth.events import APPEND_BYTES_MAX, APPEND_EVENTS_MAX, APPEND_WRITES_MAX, NewEvent, Write
 
 __all__ = ["Parcel", "packed"]
 
@@ -22,6 +22,16 @@ class Parcel(Generic[T]):
 
     item: T
     writes: tuple[Write, ...]
+    events: int = field(init=False)
+    bytes: int = field(init=False)
+
+    @events.default  # pyright: ignore
+    def _count(self) -> int:
+        return sum(len(write.events) for write in self.writes)
+
+    @bytes.default  # pyright: ignore
+    def _measure(self) -> int:
+        return sum(_size(event) for write in self.writes for event in write.events)
 
 
 @define
@@ -31,20 +41,18 @@ class _Load:
     events: int = 0
     bytes: int = 0
 
-    def takes(self, writes: tuple[Write, ...]) -> bool:
-        events, size = _extent(writes)
+    def takes(self, parcel: "Parcel[Any]") -> bool:
         return (
-            len(self.streams) + len(writes) <= APPEND_WRITES_MAX
-            and self.events + events <= APPEND_EVENTS_MAX
-            and self.bytes + size <= APPEND_BYTES_MAX
-            and self.streams.isdisjoint(write.stream for write in writes)
+            len(self.streams) + len(parcel.writes) <= APPEND_WRITES_MAX
+            and self.events + parcel.events <= APPEND_EVENTS_MAX
+            and self.bytes + parcel.bytes <= APPEND_BYTES_MAX
+            and self.streams.isdisjoint(write.stream for write in parcel.writes)
         )
 
-    def add(self, writes: tuple[Write, ...]) -> None:
-        events, size = _extent(writes)
-        self.streams.update(write.stream for write in writes)
-        self.events += events
-        self.bytes += size
+    def add(self, parcel: "Parcel[Any]") -> None:
+        self.events += parcel.events
+        self.bytes += parcel.bytes
+        self.streams.update(write.stream for write in parcel.writes)
 
 
 def packed(parcels: Iterable[Parcel[T]]) -> Iterator[list[Parcel[T]]]:
@@ -54,19 +62,17 @@ def packed(parcels: Iterable[Parcel[T]]) -> Iterator[list[Parcel[T]]]:
     group: list[Parcel[T]] = []
     load = _Load()
     for parcel in parcels:
-        if group and not load.takes(parcel.writes):
+        if group and not load.takes(parcel):
             yield group
             group, load = [], _Load()
         group.append(parcel)
-        load.add(parcel.writes)
+        load.add(parcel)
     if group:
         yield group
 
 
-def _extent(writes: tuple[Write, ...]) -> tuple[int, int]:
-    events = [event for write in writes for event in write.events]
-    size = sum(
-        len(event.data) + sum(len(key) + len(value) for key, value in event.metadata.items())
-        for event in events
-    )
-    return len(events), size
+def _size(event: NewEvent) -> int:
+    metadata = event.metadata
+    if not metadata:
+        return len(event.data)
+    return len(event.data) + sum(len(key) + len(value) for key, value in metadata.items())

@@ -191,4 +191,6 @@ def startable(state: TaskState) -> tuple[OpenRun, ...]:
     Return the open runs whose next attempt may start as soon as it is due.
     """
     held = state.paused or state.disabled
-    return tuple(run for run in state.runs if run.retry_at is not None and (run.triggered or not held))
+    return tuple(
+        run for run in state.runs if run.retry_at is not None and (run.triggered or not held)
+    )

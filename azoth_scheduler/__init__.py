@@ -1,0 +1,3 @@
+"""
+A scheduler whose every decision is an event in the log.
+"""
