@@ -5,7 +5,7 @@ Whoever loses a race loads again and *decides* again; sending the same events ag
 what was decided on a state that is gone.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final, Generic, TypeVar
 
 from attrs import frozen
@@ -13,7 +13,7 @@ from attrs import frozen
 from azoth.codec import Registry
 from azoth.decider import Decider
 from azoth.errors import OutcomeUnknown, UnknownEventType
-from azoth.events import Appended, Event, Metadata, Query, Write, check_integer
+from azoth.events import Appended, Metadata, Query, Write, check_integer
 from azoth.store import EventStore
 from azoth.streams import Position, WrongExpectedVersion
 
@@ -123,6 +123,7 @@ def handle(
 
     Raises:
         WrongExpectedVersion: The last attempt lost its race too; the stream is contended.
+        IdempotencyConflict: The *key* belongs to an earlier command, which was obeyed then.
         OutcomeUnknown: The answer was lost, and there is no *key*, or it was lost each time.
         UndecodableEvent: The data of an event does not fit its class.
         Exception: Whatever *decide* raises; nothing was written.
@@ -151,7 +152,7 @@ def handle(
         loaded = load(store, stream, decider, registry)
         events = tuple(decider.decide(loaded.state, command))
         if not events:
-            return _nothing(loaded)
+            return _handled(loaded, events, loaded.position, decider)
         write = Write(stream, [registry.encode(e, metadata) for e in events], loaded.version)
         try:
             appended = _append(store, write, key, attempts)
@@ -159,7 +160,7 @@ def handle(
             if attempt + 1 == attempts:
                 raise
         else:
-            return _handled(loaded, events, appended, decider)
+            return _handled(loaded, events, appended.last, decider)
     raise AssertionError("the last attempt returns or raises")
 
 
@@ -173,15 +174,11 @@ def _append(store: EventStore, write: Write, key: str | None, attempts: int) -> 
     return store.append(write, key=key)
 
 
-def _nothing(loaded: Loaded[S]) -> Handled[S, E]:
-    return Handled(events=(), state=loaded.state, version=loaded.version, position=loaded.position)
-
-
 def _handled(
-    loaded: Loaded[S], events: tuple[E, ...], appended: Appended, decider: Decider[S, C, E]
+    loaded: Loaded[S], events: tuple[E, ...], position: Position, decider: Decider[S, C, E]
 ) -> Handled[S, E]:
     state = loaded.state
     for event in events:
         state = decider.evolve(state, event)
     version = loaded.version + len(events)
-    return Handled(events=events, state=state, version=version, position=appended.last)
+    return Handled(events=events, state=state, version=version, position=position)

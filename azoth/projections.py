@@ -1,0 +1,208 @@
+"""
+The port for projections, and a small one in memory to build on.
+
+A projection is a fold of the log: rows that are computed from events and may be thrown away. It
+saves its rows and its position together, so it can stop anywhere and go on.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Final, Generic, Protocol, TypeVar, runtime_checkable
+
+from azoth._conversion import make_converter
+from azoth.digests import Digest
+from azoth.events import ALL, Event, Query
+from azoth.json_format import STDLIB
+from azoth.marks import Mark
+
+__all__ = ["Digestible", "DurableProjection", "MemoryProjection", "Projection"]
+
+R = TypeVar("R")
+
+_CONVERTER: Final = make_converter()
+
+
+@runtime_checkable
+class Projection(Protocol):
+    """
+    Fold the events of a query into rows.
+
+    `apply` is total: it raises on no log that can be written, nor on one that an older version
+    wrote; what it does not know it passes over. It has no effects but its rows.
+    """
+
+    @property
+    def name(self) -> str:
+        """
+        Name the projection; messages and files carry it.
+        """
+        ...
+
+    @property
+    def version(self) -> int:
+        """
+        Return the version of its code; rows of another version are rebuilt.
+        """
+        ...
+
+    @property
+    def query(self) -> Query:
+        """
+        Return which events it reads.
+        """
+        ...
+
+    @property
+    def position(self) -> int:
+        """
+        Return the position up to which the log is in its rows; 0 at first.
+        """
+        ...
+
+    def apply(self, events: Sequence[Event], position: int) -> None:
+        """
+        Fold *events* and move to *position*, both or neither.
+
+        Args:
+            events: Those that match, in order, all after `position`; there may be none.
+            position: How far the log was looked at, at or after the last of *events*.
+        """
+        ...
+
+
+@runtime_checkable
+class DurableProjection(Projection, Protocol):
+    """
+    Be a projection whose rows outlive the process and lie outside the store.
+
+    It saves a mark where others save a position, so that it is told if the log has become another
+    one since.
+    """
+
+    @property
+    def mark(self) -> Mark:
+        """
+        Return the mark that was saved with the rows; `START` at first.
+        """
+        ...
+
+    def save(self, events: Sequence[Event], mark: Mark) -> None:
+        """
+        Fold *events* and move to *mark*, both or neither; it is called in place of `apply`.
+        """
+        ...
+
+
+@runtime_checkable
+class Digestible(Protocol):
+    """
+    Have rows that can be hashed.
+    """
+
+    def digest(self) -> str:
+        """
+        Return a hash of all rows that depends on them alone.
+        """
+        ...
+
+
+class MemoryProjection(Generic[R]):
+    """
+    Keep rows by key, in memory; subclass it and write `fold`.
+
+    Rows are values that JSON can hold: attrs classes, numbers, text and collections of them. Each
+    batch is folded as a whole or not at all, and `digest` is kept up to date as rows change.
+
+    Attributes:
+        name: The projection's name.
+        version: The version of its code.
+        query: Which events it reads.
+
+    Example:
+        >>> class Lengths(MemoryProjection[int]):
+        ...     name = "lengths"
+        ...     def fold(self, event):
+        ...         self.put(event.stream, self.get(event.stream, 0) + len(event.data))
+        >>> from azoth import ANY, NewEvent, Projector, Write, open_store
+        >>> with open_store("memory://") as store:
+        ...     answer = store.append(Write("greeting-1", [NewEvent("Said", b"hello")], ANY))
+        ...     lengths = Lengths()
+        ...     position = Projector(store, lengths).catch_up()
+        >>> dict(lengths.rows)
+        {'greeting-1': 5}
+    """
+
+    name: ClassVar[str] = "projection"
+    version: ClassVar[int] = 1
+    query: ClassVar[Query] = ALL
+
+    def __init__(self) -> None:
+        self.position = 0
+        self._rows: dict[str, R] = {}
+        # What the batch at hand changes; None stands for a row that is taken out.
+        self._changes: dict[str, R | None] = {}
+        self._digest = Digest()
+
+    def fold(self, event: Event) -> None:
+        """
+        Change rows by `get`, `put` and `drop` as *event* says.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no fold")
+
+    @property
+    def rows(self) -> Mapping[str, R]:
+        """
+        Return the rows by key; do not change them.
+        """
+        return self._rows
+
+    def get(self, key: str, default: R) -> R:
+        """
+        Return a row, as the batch at hand left it, or *default*.
+        """
+        row = self._changes[key] if key in self._changes else self._rows.get(key)
+        return default if row is None else row
+
+    def put(self, key: str, row: R) -> None:
+        """
+        Set a row; None is no row.
+        """
+        self._changes[key] = row
+
+    def drop(self, key: str) -> None:
+        """
+        Take a row out; it need not be there.
+        """
+        self._changes[key] = None
+
+    def apply(self, events: Sequence[Event], position: int) -> None:
+        """
+        Fold *events* and move to *position*, both or neither.
+        """
+        self._changes = {}
+        for event in events:
+            self.fold(event)
+        # Encoded first: a row that cannot be hashed must not leave half a batch behind.
+        encoded = {key: _bytes_of(key, row) for key, row in self._changes.items()}
+        for key, row in self._changes.items():
+            self._write(key, row, encoded[key])
+        self._changes = {}
+        self.position = position
+
+    def digest(self) -> str:
+        """
+        Return a hash of all rows.
+        """
+        return self._digest.hexdigest()
+
+    def _write(self, key: str, row: R | None, encoded: bytes) -> None:
+        before = self._rows.pop(key, None)
+        if before is not None:
+            self._digest.remove(_bytes_of(key, before))
+        if row is not None:
+            self._rows[key] = row
+            self._digest.add(encoded)
+
+
+def _bytes_of(key: str, row: object) -> bytes:
+    # The standard library's JSON: the same bytes whatever else is installed.
+    return STDLIB.dumps([key, _CONVERTER.unstructure(row)])
