@@ -8,9 +8,8 @@ How each event changes a task's state.
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from attrs import evolve as changed
-
 from azoth.clocks import Instant
+from azoth_scheduler._copies import changed
 from azoth_scheduler.events import (
     SchedulerEvent,
     TaskCancelled,
@@ -35,21 +34,14 @@ def evolve(state: TaskState, event: SchedulerEvent) -> TaskState:
     Return the state after *event*; total.
     """
     change = _CHANGES[type(event)]
-    return _with(state, version=state.version + 1, updated_at=event.at, **change(state, event))
+    return changed(state, version=state.version + 1, updated_at=event.at, **change(state, event))
 
 
 def skip_event(state: TaskState) -> TaskState:
     """
     Return the state after an event that this code cannot read: one version on, else unchanged.
     """
-    return _with(state, version=state.version + 1)
-
-
-def _with(state: TaskState, **changes: Any) -> TaskState:
-    after = object.__new__(TaskState)
-    after.__dict__.update(state.__dict__)
-    after.__dict__.update(changes)
-    return after
+    return changed(state, version=state.version + 1)
 
 
 def _replaced(state: TaskState, run_id: str, run: OpenRun | None) -> tuple[OpenRun, ...]:

@@ -5,10 +5,10 @@ The history of attempts: one row for each start, folded from the same events as 
 from datetime import datetime, timedelta
 from typing import Any
 
-from attrs import evolve as changed
 from attrs import frozen
 
 from azoth.clocks import Instant, Microseconds, datetime_of, timedelta_of
+from azoth_scheduler._copies import changed
 from azoth_scheduler.events import (
     SchedulerEvent,
     TaskExecuted,
@@ -19,7 +19,8 @@ from azoth_scheduler.events import (
 __all__ = ["AttemptRow", "TaskRun", "evolve_attempt", "execution_of"]
 
 
-@frozen(kw_only=True)
+# Not slotted, so that `changed` can copy it.
+@frozen(kw_only=True, slots=False)
 class AttemptRow:
     """
     Hold one attempt as the log tells it.
