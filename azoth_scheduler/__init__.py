@@ -1,3 +1,92 @@
 """
-A scheduler whose every decision is an event in the log.
+A scheduler on an event log: what is due, what ran and what became of it are folds of the log.
 """
+
+from azoth_scheduler.context import StopSignal, TaskContext
+from azoth_scheduler.cron import Explanation, explain, lint
+from azoth_scheduler.errors import (
+    HandlerNotFound,
+    InvalidSchedule,
+    InvalidTask,
+    RunCancelled,
+    RunNotFound,
+    SchedulerError,
+    TaskExists,
+    TaskNotFound,
+)
+from azoth_scheduler.events import (
+    SchedulerEvent,
+    TaskCancelled,
+    TaskDisabled,
+    TaskExecuted,
+    TaskPaused,
+    TaskResumed,
+    TaskRunAbandoned,
+    TaskRunCancelRequested,
+    TaskRunSkipped,
+    TaskRunStarted,
+    TaskScheduled,
+    TaskTriggered,
+)
+from azoth_scheduler.executors import Executor, InlineExecutor, ThreadExecutor
+from azoth_scheduler.handlers import TaskEvent, TaskHandler
+from azoth_scheduler.history import TaskRun
+from azoth_scheduler.projection import (
+    MemoryScheduleProjection,
+    ScheduleProjection,
+    TaskFilter,
+)
+from azoth_scheduler.requests import ScheduledTask, ScheduleTaskRequest
+from azoth_scheduler.retries import RetryPolicy
+from azoth_scheduler.scheduler import Health, Scheduler
+from azoth_scheduler.schedules import Cron, Immediate, Interval, OneTime, Schedule
+from azoth_scheduler.task import Status, Totals
+
+__all__ = [
+    "Cron",
+    "Executor",
+    "Explanation",
+    "HandlerNotFound",
+    "Health",
+    "Immediate",
+    "InlineExecutor",
+    "Interval",
+    "InvalidSchedule",
+    "InvalidTask",
+    "MemoryScheduleProjection",
+    "OneTime",
+    "RetryPolicy",
+    "RunCancelled",
+    "RunNotFound",
+    "Schedule",
+    "ScheduleProjection",
+    "ScheduleTaskRequest",
+    "ScheduledTask",
+    "Scheduler",
+    "SchedulerError",
+    "SchedulerEvent",
+    "Status",
+    "StopSignal",
+    "TaskCancelled",
+    "TaskContext",
+    "TaskDisabled",
+    "TaskEvent",
+    "TaskExecuted",
+    "TaskExists",
+    "TaskFilter",
+    "TaskHandler",
+    "TaskNotFound",
+    "TaskPaused",
+    "TaskResumed",
+    "TaskRun",
+    "TaskRunAbandoned",
+    "TaskRunCancelRequested",
+    "TaskRunSkipped",
+    "TaskRunStarted",
+    "TaskScheduled",
+    "TaskTriggered",
+    "ThreadExecutor",
+    "Totals",
+    "explain",
+    "lint",
+]
