@@ -1,0 +1,111 @@
+"""
+The one place where what SQLite reports becomes an error of Azoth.
+"""
+
+import errno
+import os
+import sqlite3
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from copy import copy
+from pathlib import Path
+from typing import Final
+
+from azoth.errors import StoreBusy, StoreCorrupt, StoreError, StoreFailed, StoreFull
+
+__all__ = ["Faults", "SyncFailed"]
+
+_SYNCS: Final = {
+    sqlite3.SQLITE_IOERR_FSYNC,
+    sqlite3.SQLITE_IOERR_DIR_FSYNC,
+}
+_FORBIDDEN: Final = ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")
+_NO_ROOM: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_PROBE_BYTES: Final = 64 * 1024
+"""A commit of one event needs about four pages of 4 KiB, and the index of the WAL one of 32."""
+
+
+class SyncFailed(StoreFailed):
+    """
+    Say that a sync failed: what reached the disk is not known, and asking again would not tell.
+    """
+
+
+class Faults:
+    """
+    Translate the errors of the database at *path*.
+
+    Args:
+        path: The database file.
+        busy_timeout: How long SQLite waits for a lock, in seconds.
+    """
+
+    def __init__(self, path: Path, busy_timeout: float) -> None:
+        self.busy_timeout = busy_timeout
+        self._path = path
+        self._failure: SyncFailed | None = None
+
+    def check(self) -> None:
+        """
+        Raise again if a sync failed: until the store is reopened nothing can be relied on.
+        """
+        if self._failure is not None:
+            raise copy(self._failure)
+
+    @contextmanager
+    def translated(self) -> Generator[None, None, None]:
+        """
+        Raise errors of SQLite as errors of Azoth.
+        """
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise self.translate(error) from error
+
+    def translate(self, error: sqlite3.Error) -> StoreError:
+        """
+        Return the error of Azoth that says what *error* means.
+        """
+        code: int = getattr(error, "sqlite_errorcode", 0)
+        if code in _SYNCS:
+            self._failure = SyncFailed(
+                reason=f"a sync failed ({error}); reopen it, and retry with the key"
+            )
+            return copy(self._failure)
+        match code & 0xFF:
+            case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+                return StoreBusy(seconds=self.busy_timeout)
+            case sqlite3.SQLITE_FULL:
+                return StoreFull(reason=str(error))
+            case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
+                return StoreCorrupt(position=None, reason=str(error))
+            case sqlite3.SQLITE_IOERR:
+                return self._after_input_output(error)
+            case _:
+                return StoreFailed(reason=self._reason(error))
+
+    def _after_input_output(self, error: sqlite3.Error) -> StoreError:
+        # SQLite calls only ENOSPC full; a quota and a limit on file sizes it calls a failed write.
+        shortage = self._shortage()
+        if shortage is not None:
+            return StoreFull(reason=shortage)
+        return StoreFailed(reason=self._reason(error))
+
+    def _reason(self, error: sqlite3.Error) -> str:
+        name: str = getattr(error, "sqlite_errorname", type(error).__name__)
+        hint = "; check the permissions" if name.startswith(_FORBIDDEN) else ""
+        return f"{self._path}: {error} ({name}){hint}"
+
+    def _shortage(self) -> str | None:
+        try:
+            end = max(file.stat().st_size for file in self._files())
+            with tempfile.TemporaryFile(dir=self._path.parent) as probe:
+                os.pwrite(probe.fileno(), bytes(_PROBE_BYTES), end)
+        except OSError as error:
+            return str(error) if error.errno in _NO_ROOM else None
+        return None
+
+    def _files(self) -> list[Path]:
+        names = (f"{self._path}{suffix}" for suffix in ("", "-wal", "-shm"))
+        return [path for path in map(Path, names) if path.exists()]

@@ -1,0 +1,58 @@
+"""
+Where a database may be opened: what is there is looked at before SQLite may change it.
+"""
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+from azoth.errors import StoreFailed
+
+__all__ = ["APPLICATION_ID", "check_place"]
+
+APPLICATION_ID: Final = 0x417A6F74
+"""`Azot`, in the header of every file of ours."""
+
+
+def check_place(path: Path, newest: int) -> None:
+    """
+    Refuse a place where no database of ours is or can be made; nothing is changed.
+
+    Args:
+        path: The database file.
+        newest: The newest version of the tables that is understood.
+
+    Raises:
+        StoreFailed: The folder is missing, something else is there, or a newer Azoth wrote it.
+    """
+    if not path.parent.is_dir():
+        raise StoreFailed(reason=f"the folder {path.parent} does not exist; make it first")
+    if path.is_dir():
+        raise StoreFailed(reason=f"{path} is a folder; name a file in it")
+    holds_something = path.exists() and path.stat().st_size > 0
+    if not os.access(path if holds_something else path.parent, os.W_OK):
+        raise StoreFailed(reason=f"{path} cannot be written; check the permissions")
+    if holds_something:
+        _check_header(path, newest)
+
+
+def _check_header(path: Path, newest: int) -> None:
+    # SQLite reads it: if we opened and closed the file ourselves, the system would free the locks
+    # that other connections of this process hold on it. Immutable, it takes none, writes nothing.
+    uri = f"{path.as_uri()}?mode=ro&immutable=1"
+    try:
+        with closing(sqlite3.connect(uri, uri=True)) as connection:
+            (application_id,) = connection.execute("PRAGMA application_id").fetchone()
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+    except sqlite3.Error as error:
+        raise StoreFailed(
+            reason=f"{path} is not a database of Azoth ({error}); it was left as it is"
+        ) from error
+    if application_id != APPLICATION_ID:
+        raise StoreFailed(reason=f"{path} belongs to another program; it was left as it is")
+    if version > newest:
+        raise StoreFailed(
+            reason=f"{path} has format {version}, and this Azoth knows {newest}; upgrade Azoth"
+        )

@@ -1,0 +1,214 @@
+"""
+The store in one SQLite file, for any number of threads and processes of one machine.
+
+Beside `log.db` stand its write-ahead log (`log.db-wal`, `log.db-shm`), a lock file (`log.db-lock`)
+and, once leases are renewed, a folder of workers' locks (`log.db-workers`). Copy it with `backup`:
+the file alone lacks what is in the write-ahead log.
+"""
+
+import os
+from collections.abc import Iterable, Sequence
+from os import PathLike
+from pathlib import Path
+from threading import Lock
+from types import TracebackType
+from typing import Self
+
+from azoth.appending import check_append
+from azoth.clocks import Clock, Instant
+from azoth.errors import StoreClosed
+from azoth.events import (
+    ALL,
+    Appended,
+    Checkpoint,
+    Event,
+    Page,
+    Query,
+    Write,
+    check_integer,
+    check_name,
+)
+from azoth.reading import check_read, check_wait
+from azoth.store import Lease, Problem
+from azoth.urls import StoreUrl, options_of
+from azoth_sqlite.backup import back_up
+from azoth_sqlite.options import SqliteOptions
+from azoth_sqlite.reader import read_page
+from azoth_sqlite.rows import load_checkpoint
+from azoth_sqlite.session import Session
+from azoth_sqlite.verifying import verify
+
+__all__ = ["SqliteStore", "open_sqlite"]
+
+
+def open_sqlite(url: StoreUrl, *, clock: Clock, **options: object) -> "SqliteStore":
+    """
+    Open the database file at the URL's path; it is made if it is missing.
+
+    Raises:
+        ValueError: The URL names no file, or an option is unknown or not allowed.
+        StoreFailed: The folder is missing or cannot be written, or the file is not ours.
+    """
+    chosen = options_of(SqliteOptions, url, options)
+    if url.authority or not url.path:
+        raise ValueError(
+            f"{url} names no file; write sqlite:///data/azoth.db, or four slashes for a path from /"
+        )
+    if url.path == ":memory:":
+        raise ValueError("each connection to :memory: has a log of its own; write memory://")
+    return SqliteStore(Path(url.path).absolute(), chosen, clock)
+
+
+class SqliteStore:
+    """
+    Keep a log in a SQLite file.
+
+    Args:
+        path: The database file.
+        options: Durability and patience.
+        clock: Gives events their time.
+    """
+
+    def __init__(self, path: Path, options: SqliteOptions, clock: Clock) -> None:
+        self._path = path
+        self._options = options
+        self._clock = clock
+        self._opening = Lock()
+        self._session = Session(path, options, clock)
+        self._closed = False
+
+    def append(
+        self, *writes: Write, checkpoint: Checkpoint | None = None, key: str | None = None
+    ) -> Appended:
+        """
+        Append all writes and the checkpoint in one commit, or nothing of them.
+        """
+        request = check_append(writes, checkpoint, key)
+        session = self._opened()
+        answer = session.queue.append(request)
+        session.bell.ring(answer.last)
+        return answer
+
+    def read(
+        self,
+        query: Query = ALL,
+        *,
+        after: int = 0,
+        until: int | None = None,
+        limit: int = 500,
+        backwards: bool = False,
+    ) -> Page:
+        """
+        Return the events of (*after*, *until*] that match, from one snapshot.
+        """
+        request = check_read(query, after, until, limit, backwards=backwards)
+        session = self._opened()
+        with session.faults.translated(), session.readers.lent() as connection:
+            return read_page(connection, session.names, request)
+
+    def wait(self, after: int, timeout: float | None = None) -> int:
+        """
+        Return the head as soon as it exceeds *after*, or when *timeout* is over.
+        """
+        check_wait(after, timeout)
+        return self._opened().bell.wait(after, timeout)
+
+    def checkpoint(self, consumer: str) -> int:
+        """
+        Return the position that *consumer* saved last; 0 if it never did.
+        """
+        check_name(consumer, "consumer")
+        session = self._opened()
+        with session.faults.translated(), session.readers.lent() as connection:
+            return load_checkpoint(connection.cursor(), consumer)
+
+    def verify(self) -> Sequence[Problem]:
+        """
+        Return what is damaged, unreachable records too; empty when sound, never raising for it.
+        """
+        session = self._opened()
+        with session.faults.translated(), session.readers.lent() as connection:
+            return verify(connection)
+
+    def backup(self, path: str | PathLike[str]) -> None:
+        """
+        Write a prefix of the log, keys, checkpoints and leases included, to *path*.
+        """
+        session = self._opened()
+        with session.faults.translated(), session.readers.lent() as connection:
+            back_up(connection, Path(path).absolute())
+
+    def restore(self, events: Iterable[Event]) -> None:
+        """
+        Write *events* with the positions, versions and times they have; all or none.
+        """
+        session = self._opened()
+        with session.queue.exclusive():
+            head = session.writer.restore(events)
+        session.bell.ring(head)
+
+    def renew(self, worker: str, until: Instant) -> bool:
+        """
+        Write the worker's lease; the first call takes a lock that only this object holds.
+
+        The lock is freed by `close` or by the end of the process. The lease stays, so that no
+        later worker takes the id for a new one.
+        """
+        check_name(worker, "worker")
+        check_integer(until, "until")
+        session = self._opened()
+        with session.queue.exclusive():
+            return session.writer.write(lambda cursor: session.workers.renew(cursor, worker, until))
+
+    def leases(self) -> Sequence[Lease]:
+        """
+        Return the lease of each worker that ever renewed one, in the order of the ids.
+        """
+        session = self._opened()
+        with session.queue.exclusive():
+            return session.writer.write(session.workers.leases)
+
+    def close(self) -> None:
+        """
+        Let running appends end, wake the waiters, and free everything; twice is fine.
+        """
+        with self._opening:
+            was_closed, self._closed = self._closed, True
+            session = self._session
+        if was_closed:
+            return
+        if session.process == os.getpid():
+            session.close()
+        else:
+            session.leave_to_parent()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _opened(self) -> Session:
+        if self._closed:
+            raise StoreClosed
+        if self._session.process != os.getpid():
+            self._reopen()
+        self._session.faults.check()
+        return self._session
+
+    def _reopen(self) -> None:
+        """
+        Open everything anew after a fork: the connections and locks are the parent's.
+        """
+        with self._opening:
+            if self._session.process != os.getpid():
+                inherited, self._session = (
+                    self._session,
+                    Session(self._path, self._options, self._clock),
+                )
+                inherited.leave_to_parent()
