@@ -3,13 +3,14 @@ What wakes a scheduler: one bell for appends, for attempts that ended, and for i
 """
 
 from threading import Event, Thread
+from typing import Final, Self
 
 from azoth.errors import StoreClosed, StoreError
 from azoth.store import EventStore
 
 __all__ = ["Bell", "Watcher"]
 
-_LOOK_SECONDS = 1.0
+_LOOK_SECONDS: Final = 1.0
 
 
 class Bell:
@@ -45,7 +46,7 @@ class Watcher:
         self._bell = bell
         self._stopping = Event()
 
-    def __enter__(self) -> "Watcher":
+    def __enter__(self) -> Self:
         Thread(target=self._watch, name="azoth-watcher", daemon=True).start()
         return self
 

@@ -6,7 +6,7 @@ How each event changes a task's state.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from azoth.clocks import Instant
 from azoth_scheduler._copies import changed
@@ -27,6 +27,8 @@ from azoth_scheduler.events import (
 from azoth_scheduler.task import Definition, OpenRun, TaskState, Totals
 
 __all__ = ["evolve", "skip_event"]
+
+_WithNext: TypeAlias = TaskScheduled | TaskRunStarted | TaskExecuted | TaskRunSkipped | TaskResumed
 
 
 def evolve(state: TaskState, event: SchedulerEvent) -> TaskState:
@@ -52,7 +54,7 @@ def _replaced(state: TaskState, run_id: str, run: OpenRun | None) -> tuple[OpenR
     return tuple(one for one in runs if one is not None)
 
 
-def _next(event: Any) -> dict[str, Any]:
+def _next(event: _WithNext) -> dict[str, Any]:
     return {"next_nominal_at": event.next_nominal_at, "next_run_at": event.next_run_at}
 
 

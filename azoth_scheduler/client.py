@@ -49,9 +49,7 @@ class Client:
     Change tasks; each change is decided again whenever the log was quicker.
     """
 
-    def __init__(
-        self, store: EventStore, table: ScheduleTable, clock: Clock, bell: Bell
-    ) -> None:
+    def __init__(self, store: EventStore, table: ScheduleTable, clock: Clock, bell: Bell) -> None:
         self._store = store
         self._table = table
         self._clock = clock
@@ -78,7 +76,8 @@ class Client:
         def decided() -> list[TaskState]:
             # Whoever lost a race decides all again: what has landed is then a no-op.
             changes = self._begun([task_id for task_id, _ in wanted])
-            now, states = self._clock.now(), []
+            now = self._clock.now()
+            states: list[TaskState] = []
             for task_id, definition in wanted:
                 change = changes[task_id]
                 change.apply(ScheduleTask(at=now, task_id=task_id, definition=definition))
@@ -111,4 +110,4 @@ class Client:
 
 def _parcel(task_id: str, change: _Change) -> Parcel[str]:
     events = tuple(registry.encode(event) for event in change.events)
-    return Parcel(task_id, (Write(stream_of(task_id), events, change.expected),))
+    return Parcel.of(task_id, (Write(stream_of(task_id), events, change.expected),))

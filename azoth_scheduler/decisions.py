@@ -7,9 +7,8 @@ gone. Errors mean that it must not happen.
 
 from typing import Final, assert_never
 
-from azoth.decider import Decider
-
 from azoth.clocks import Instant
+from azoth.decider import Decider
 from azoth_scheduler.attempts import abandon_run, record_outcome, start_run
 from azoth_scheduler.changes import evolve
 from azoth_scheduler.commands import (

@@ -6,7 +6,7 @@ An executor decides where this runs; what it means is decided here, once for all
 
 from collections.abc import Sequence
 from traceback import format_exception
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 from attrs import field, frozen
 
@@ -126,17 +126,22 @@ def _output(
 
 
 def _listed(returned: object) -> Sequence[TaskEvent]:
-    events = [] if returned is None else returned
-    events = [events] if isinstance(events, TaskEvent) else events
-    if not isinstance(events, list | tuple):
+    if returned is None:
+        return ()
+    if isinstance(returned, TaskEvent):
+        return (returned,)
+    if not isinstance(returned, list | tuple):
         raise TypeError(
             f"execute returned {type(returned).__name__}; return a TaskEvent, a list or tuple of "
             "them, or None"
         )
-    for event in events:
-        if not isinstance(event, TaskEvent):
-            raise TypeError(f"execute returned a sequence with {event!r}; it may hold TaskEvents")
-    return events
+    return [_told(event) for event in cast("Sequence[object]", returned)]
+
+
+def _told(event: object) -> TaskEvent:
+    if not isinstance(event, TaskEvent):
+        raise TypeError(f"execute returned a sequence with {event!r}; it may hold TaskEvents")
+    return event
 
 
 def _new_event(event: TaskEvent, context: TaskContext) -> NewEvent:

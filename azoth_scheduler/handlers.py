@@ -90,8 +90,8 @@ def check_task_type(task_type: str) -> str:
         raise InvalidTask(reason=str(error)) from None
     if "-" in task_type or task_type.startswith("$"):
         raise InvalidTask(
-            reason=f"task type {task_type!r} has a hyphen or begins with '$'; it names the category "
-            f"of its events: write {task_type.lstrip('$').replace('-', '_')!r}"
+            reason=f"task type {task_type!r} has a hyphen or begins with '$'; it names the "
+            f"category of its events: write {task_type.lstrip('$').replace('-', '_')!r}"
         )
     return task_type
 

@@ -9,7 +9,7 @@ another's. A death on this host is proved by the lock that the worker's process 
 from collections.abc import Iterable, Sequence
 from logging import getLogger
 from threading import Event, Thread
-from typing import Final
+from typing import Final, Self
 
 from attrs import field, frozen
 
@@ -186,7 +186,7 @@ class Renewing:
         self._keeper = keeper
         self._stopping = Event()
 
-    def __enter__(self) -> "Renewing":
+    def __enter__(self) -> Self:
         Thread(target=self._renew, name="azoth-lease", daemon=True).start()
         return self
 

@@ -5,7 +5,7 @@ Many small writes, few commits: writes that stand together are packed into appen
 from collections.abc import Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
-from attrs import Factory, define, field, frozen
+from attrs import define, field, frozen
 
 from azoth.events import APPEND_BYTES_MAX, APPEND_EVENTS_MAX, APPEND_WRITES_MAX, NewEvent, Write
 
@@ -18,40 +18,44 @@ T = TypeVar("T")
 class Parcel(Generic[T]):
     """
     Hold writes that belong together, and what they are for.
+
+    Attributes:
+        count: How many events they hold.
+        size: How many bytes those have, data and metadata.
     """
 
     item: T
     writes: tuple[Write, ...]
-    events: int = field(init=False)
-    bytes: int = field(init=False)
+    count: int
+    size: int
 
-    @events.default  # pyright: ignore
-    def _count(self) -> int:
-        return sum(len(write.events) for write in self.writes)
-
-    @bytes.default  # pyright: ignore
-    def _measure(self) -> int:
-        return sum(_size(event) for write in self.writes for event in write.events)
+    @classmethod
+    def of(cls, item: T, writes: tuple[Write, ...]) -> "Parcel[T]":
+        """
+        Return the parcel of *writes*, measured once.
+        """
+        events = [event for write in writes for event in write.events]
+        return cls(item, writes, len(events), sum(map(_size, events)))
 
 
 @define
 class _Load:
     # What an append holds so far; a stream may stand in it once.
-    streams: set[str] = Factory(set)
-    events: int = 0
-    bytes: int = 0
+    streams: set[str] = field(factory=set[str])
+    count: int = 0
+    size: int = 0
 
     def takes(self, parcel: "Parcel[Any]") -> bool:
         return (
             len(self.streams) + len(parcel.writes) <= APPEND_WRITES_MAX
-            and self.events + parcel.events <= APPEND_EVENTS_MAX
-            and self.bytes + parcel.bytes <= APPEND_BYTES_MAX
+            and self.count + parcel.count <= APPEND_EVENTS_MAX
+            and self.size + parcel.size <= APPEND_BYTES_MAX
             and self.streams.isdisjoint(write.stream for write in parcel.writes)
         )
 
     def add(self, parcel: "Parcel[Any]") -> None:
-        self.events += parcel.events
-        self.bytes += parcel.bytes
+        self.count += parcel.count
+        self.size += parcel.size
         self.streams.update(write.stream for write in parcel.writes)
 
 

@@ -7,7 +7,7 @@ an outcome frees can be claimed in the same pass, in the same commit.
 
 from collections.abc import Iterable, Mapping
 
-from attrs import Factory, define, frozen
+from attrs import define, field, frozen
 
 from azoth.clocks import Instant, Microseconds
 from azoth.events import Write
@@ -71,7 +71,7 @@ class Gathered:
     lost: tuple[Lost, ...] = ()
     running: tuple[Fence, ...] = ()
     due: tuple[TaskState, ...] = ()
-    states: Mapping[str, TaskState] = Factory(dict)
+    states: Mapping[str, TaskState] = field(factory=dict[str, TaskState])
 
 
 @frozen(kw_only=True)
@@ -136,10 +136,10 @@ class _Draft:
     # What is decided for one task so far; the state runs ahead of the log.
     state: TaskState
     expected: int
-    events: list[SchedulerEvent] = Factory(list)
+    events: list[SchedulerEvent] = field(factory=list[SchedulerEvent])
     output: tuple[Write, ...] = ()
-    settles: list[Fence] = Factory(list)
-    starts: list[Start] = Factory(list)
+    settles: list[Fence] = field(factory=list[Fence])
+    starts: list[Start] = field(factory=list[Start])
 
     def decide(self, command: TaskCommand) -> bool:
         events = decide(self.state, command)
@@ -244,7 +244,7 @@ class _Pass:
         # Those that were due, and those that this pass has freed; a state tells when it is due.
         states = {state.task_id: state for state in self._gathered.due}
         states.update((task_id, draft.state) for task_id, draft in self._drafts.items())
-        ready = []
+        ready: list[tuple[int, Instant, str]] = []
         for state in states.values():
             due = wake_at(state)
             if due is not None and due <= self._now and self._serves(state):

@@ -369,8 +369,9 @@ class Scheduler:
 
     def shutdown(self, timeout: timedelta | float = 30.0) -> None:
         """
-        Let `run` stop claiming and return, at the latest after *timeout*; it may be called from
-        anywhere, a signal handler too.
+        Let `run` stop claiming and return, at the latest after *timeout*.
+
+        It may be called from anywhere, a signal handler too.
         """
         self._grace = microseconds_of(timeout, "timeout")
         self._stopping = True
@@ -409,7 +410,7 @@ class Scheduler:
 
     def _step(self) -> Instant | None:
         if not self._stepping.acquire(blocking=False):
-            raise RuntimeError("a pass is being made: one thread at a time makes passes, no handler")
+            raise RuntimeError("a pass is being made; one thread at a time makes them, no handler")
         try:
             return self._worker.step()
         finally:

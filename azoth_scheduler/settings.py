@@ -45,7 +45,7 @@ class Settings:
     timeout: Microseconds = Microseconds(300_000_000)
     lease: Microseconds | None = Microseconds(30_000_000)
     max_lost: int = 3
-    by_type: Mapping[str, TypeDefaults] = field(factory=dict)
+    by_type: Mapping[str, TypeDefaults] = field(factory=dict[str, TypeDefaults])
 
     def policy_of(self, definition: Definition) -> RetryPolicy:
         """

@@ -144,8 +144,13 @@ class Worker:
             lost = (*self._given_back.values(), *survey.lost, *orphans)
             finished = tuple(self._unrecorded.values())
             running = self._not_asked()
-            named = [*(one.fence for one in (*finished, *overdue, *lost)), *running]
-            states = {task_id: projection.get(task_id) for task_id, _ in named}
+            named = {
+                *(one.fence[0] for one in finished),
+                *(one.fence[0] for one in overdue),
+                *(one.fence[0] for one in lost),
+                *(fence[0] for fence in running),
+            }
+            states = {task_id: projection.get(task_id) for task_id in sorted(named)}
         claims = bool(due or finished or lost or overdue)
         return Gathered(
             worker_id=self._shop.keeper.worker_id if claims else "",
@@ -306,7 +311,7 @@ class Worker:
 
 def _parcel(unit: Unit) -> Parcel[Unit]:
     events = tuple(registry.encode(event) for event in unit.events)
-    return Parcel(unit, (*unit.output, Write(stream_of(unit.task_id), events, unit.expected)))
+    return Parcel.of(unit, (*unit.output, Write(stream_of(unit.task_id), events, unit.expected)))
 
 
 def _attempt(start: Start, handlers: Handlers) -> Attempt:
@@ -324,7 +329,9 @@ def _context(start: Start, state: TaskState) -> TaskContext:
     run, succeeded = start.run, state.last_success_at
     ids = {"task_id": state.task_id, "run_id": run.run_id, "execution_id": run.execution_id}
     return TaskContext(
-        **ids,
+        task_id=state.task_id,
+        run_id=run.run_id,
+        execution_id=run.execution_id,
         scheduled_at=datetime_of(run.nominal_at),
         started_at=datetime_of(run.started_at),
         attempt=run.attempt,

@@ -5,7 +5,6 @@ The schedule table in memory: the reference model, rebuilt from the log at each 
 from bisect import bisect_right
 from collections.abc import Sequence
 from threading import RLock
-from typing import Final
 
 from azoth.clocks import Instant
 from azoth.events import Event, Query
@@ -35,9 +34,9 @@ class MemoryScheduleProjection:
     Of two tasks that are due, the one with the lower priority number starts first.
     """
 
-    name: Final = "schedule"
-    version: Final = 1
-    query: Final[Query] = QUERY
+    name: str = "schedule"
+    version: int = 1
+    query: Query = QUERY
 
     def __init__(self) -> None:
         self._lock = RLock()
