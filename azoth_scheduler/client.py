@@ -16,7 +16,7 @@ from azoth_scheduler.changes import evolve
 from azoth_scheduler.commands import ScheduleTask, TaskCommand
 from azoth_scheduler.decisions import decide
 from azoth_scheduler.events import SchedulerEvent, registry, stream_of
-from azoth_scheduler.packing import Parcel, packed
+from azoth_scheduler.packing import Parcel, packed, parcel_of
 from azoth_scheduler.table import ScheduleTable
 from azoth_scheduler.task import Definition, TaskState
 
@@ -110,4 +110,4 @@ class Client:
 
 def _parcel(task_id: str, change: _Change) -> Parcel[str]:
     events = tuple(registry.encode(event) for event in change.events)
-    return Parcel.of(task_id, (Write(stream_of(task_id), events, change.expected),))
+    return parcel_of(task_id, (Write(stream_of(task_id), events, change.expected),))

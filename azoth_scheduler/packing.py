@@ -9,7 +9,7 @@ from attrs import define, field, frozen
 
 from azoth.events import APPEND_BYTES_MAX, APPEND_EVENTS_MAX, APPEND_WRITES_MAX, NewEvent, Write
 
-__all__ = ["Parcel", "packed"]
+__all__ = ["Parcel", "packed", "parcel_of"]
 
 T = TypeVar("T")
 
@@ -29,13 +29,13 @@ class Parcel(Generic[T]):
     count: int
     size: int
 
-    @classmethod
-    def of(cls, item: T, writes: tuple[Write, ...]) -> "Parcel[T]":
-        """
-        Return the parcel of *writes*, measured once.
-        """
-        events = [event for write in writes for event in write.events]
-        return cls(item, writes, len(events), sum(map(_size, events)))
+
+def parcel_of(item: T, writes: tuple[Write, ...]) -> Parcel[T]:
+    """
+    Return the parcel of *writes*, measured once.
+    """
+    events = [event for write in writes for event in write.events]
+    return Parcel(item, writes, len(events), sum(map(_size, events)))
 
 
 @define

@@ -146,7 +146,10 @@ class TaskState:
         """
         Return the run whose active attempt has this fence.
         """
-        return next((run for run in self.runs if run.fence == fence), None)
+        for run in self.runs:
+            if run.fence == fence:
+                return run
+        return None
 
 
 NO_TASK: Final = TaskState()

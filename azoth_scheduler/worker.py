@@ -21,7 +21,7 @@ from azoth_scheduler.execution import Attempt, Fence, Finished
 from azoth_scheduler.executors.base import Executor
 from azoth_scheduler.handlers import Handlers
 from azoth_scheduler.leases import LeaseKeeper, LeaseWatch, Survey
-from azoth_scheduler.packing import Parcel, packed
+from azoth_scheduler.packing import Parcel, packed, parcel_of
 from azoth_scheduler.plan import Gathered, Lost, Overdue, Plan, Start, Unit, plan
 from azoth_scheduler.projection.base import ScheduleProjection, Served
 from azoth_scheduler.settings import Settings
@@ -311,7 +311,7 @@ class Worker:
 
 def _parcel(unit: Unit) -> Parcel[Unit]:
     events = tuple(registry.encode(event) for event in unit.events)
-    return Parcel.of(unit, (*unit.output, Write(stream_of(unit.task_id), events, unit.expected)))
+    return parcel_of(unit, (*unit.output, Write(stream_of(unit.task_id), events, unit.expected)))
 
 
 def _attempt(start: Start, handlers: Handlers) -> Attempt:

@@ -7,19 +7,19 @@ from collections.abc import Sequence
 from threading import RLock
 
 from azoth.clocks import Instant
+from azoth.digests import Digest
 from azoth.events import Event, Query
 from azoth_scheduler.history import AttemptRow
 from azoth_scheduler.projection.base import QUERY, ActiveRun, Served, TaskFilter
-from azoth_scheduler.projection.canonical import (
+from azoth_scheduler.projection.due_index import DueIndex
+from azoth_scheduler.projection.fold import Folded, UnreadableLog, fold
+from azoth_scheduler.projection.rows import (
     attempt_bytes,
     definition_bytes,
     definition_hash,
-    digest_of,
-    row_hash,
+    row,
     state_bytes,
 )
-from azoth_scheduler.projection.due_index import DueIndex
-from azoth_scheduler.projection.fold import Folded, UnreadableLog, fold
 from azoth_scheduler.task import NO_TASK, TaskState
 
 __all__ = ["MemoryScheduleProjection"]
@@ -184,11 +184,10 @@ class MemoryScheduleProjection:
 
 
 class _Hashes:
-    # Nobody may ever ask for a digest, so hashes are made when somebody does.
+    # Nobody may ever ask for a digest, so rows are hashed when somebody does.
     def __init__(self) -> None:
-        self._total = 0
-        self._states: dict[str, int] = {}
-        self._attempts: dict[str, int] = {}
+        self._digest = Digest()
+        self._rows: dict[str, bytes] = {}
         self._touched_states: dict[str, None] = {}
         self._touched_attempts: dict[str, None] = {}
 
@@ -198,20 +197,25 @@ class _Hashes:
 
     def digest(self, states: dict[str, TaskState], attempts: dict[str, AttemptRow]) -> str:
         for task_id in self._touched_states:
-            self._put(self._states, task_id, _hash_of_state(task_id, states[task_id]))
+            self._put(f"task {task_id}", _row_of(task_id, states[task_id]))
         for execution_id in self._touched_attempts:
-            row = attempt_bytes(attempts[execution_id])
-            self._put(self._attempts, execution_id, row_hash(execution_id, row))
+            data = attempt_bytes(attempts[execution_id])
+            self._put(f"attempt {execution_id}", row(execution_id, data))
         self._touched_states.clear()
         self._touched_attempts.clear()
-        return digest_of(self._total)
+        return self._digest.hexdigest()
 
-    def _put(self, hashes: dict[str, int], key: str, new: int) -> None:
-        self._total += new - hashes.get(key, 0)
-        hashes[key] = new
+    def _put(self, key: str, new: bytes) -> None:
+        old = self._rows.get(key)
+        if old is not None:
+            self._digest.remove(old)
+        self._digest.add(new)
+        self._rows[key] = new
 
 
-def _hash_of_state(task_id: str, state: TaskState) -> int:
+def _row_of(task_id: str, state: TaskState) -> bytes:
+    if not state.exists:
+        return row(task_id, state_bytes(state))
     definition = state.definition
     beside = definition_hash(definition_bytes(definition), definition.payload)
-    return row_hash(task_id, state_bytes(state), beside)
+    return row(task_id, state_bytes(state), beside)
