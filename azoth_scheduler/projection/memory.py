@@ -79,14 +79,14 @@ class MemoryScheduleProjection:
                 self._active[task_id] = state
             elif before.active:
                 del self._active[task_id]
-        for execution_id, row in folded.attempts.items():
-            self._take_attempt(execution_id, row)
+        for execution_id, attempt in folded.attempts.items():
+            self._take_attempt(execution_id, attempt)
         self._hashes.touch(folded)
 
-    def _take_attempt(self, execution_id: str, row: AttemptRow) -> None:
+    def _take_attempt(self, execution_id: str, attempt: AttemptRow) -> None:
         if execution_id not in self._attempts:
-            self._runs.setdefault(row.task_id, []).append(execution_id)
-        self._attempts[execution_id] = row
+            self._runs.setdefault(attempt.task_id, []).append(execution_id)
+        self._attempts[execution_id] = attempt
 
     def due(self, now: Instant, limit: int, served: Served) -> Sequence[TaskState]:
         """

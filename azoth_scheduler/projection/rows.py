@@ -40,7 +40,8 @@ def _writer_of(cls: type, *left_out: str) -> _Writer:
     # Made when first used: by then the registry has all its hooks.
     options: dict[str, Any] = {name: override(omit=True) for name in left_out}
     options["_cattrs_omit_if_default"] = True
-    return cast("_Writer", make_dict_unstructure_fn(cls, registry.converter, **options))
+    write: _Writer = make_dict_unstructure_fn(cls, registry.converter, **options)
+    return write
 
 
 @cache

@@ -1,0 +1,160 @@
+"""
+The file of a schedule table: opened, checked, begun anew for other code, one transaction at a time.
+"""
+
+import os
+import sqlite3
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from threading import RLock
+from typing import Any, Final, TypeAlias
+
+from azoth.errors import AzothError, StoreBusy, StoreClosed, StoreFailed, StoreFull
+from azoth_scheduler.projection.statements import SCHEMA, statement
+
+__all__ = ["BUSY_SECONDS", "MEMORY", "TableFile"]
+
+BUSY_SECONDS: Final = 5.0
+"""How long one process waits for another: a batch is written in milliseconds."""
+
+MEMORY: Final = ":memory:"
+"""The path of a table that is no file."""
+
+# "azsc": what SQLite keeps in the header of a file to tell whose it is.
+_APPLICATION_ID: Final = 0x617A7363
+
+_Row: TypeAlias = tuple[Any, ...]
+
+
+class TableFile:
+    """
+    Hold the one connection to a table; any number of threads may use it, one at a time.
+
+    Attributes:
+        lock: Held during each transaction; whoever holds it is alone.
+
+    Args:
+        path: The file; it is made if it is missing, its folder is not.
+        version: Of the code that writes the rows; those of another version are dropped.
+
+    Raises:
+        StoreFailed: The file belongs to somebody else, or cannot be used.
+        StoreBusy: Another process holds it.
+    """
+
+    def __init__(self, path: str, version: int) -> None:
+        self._path = path
+        self._version = version
+        self.lock = RLock()
+        self._process = os.getpid()
+        self._connection: sqlite3.Connection | None = None
+        with self._translated():
+            self._connection = self._connect()
+            self._prepare(self._connection)
+
+    def __repr__(self) -> str:
+        return f"TableFile({self._path!r})"
+
+    @contextmanager
+    def transaction(self, kind: str = "DEFERRED") -> Generator[sqlite3.Connection, None, None]:
+        """
+        Give the connection inside a transaction, which an exception rolls back.
+
+        A writer says `IMMEDIATE`: SQLite upgrades a reader only if nobody wrote since it read.
+        """
+        with self.lock, self._translated():
+            connection = self._open_connection()
+            connection.execute(f"BEGIN {kind}")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                # SQLite may have rolled back by itself.
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+    def close(self) -> None:
+        """
+        Close the connection; twice is fine.
+        """
+        with self.lock:
+            if self._connection is not None and self._process == os.getpid():
+                self._connection.close()
+            self._connection = None
+
+    def _open_connection(self) -> sqlite3.Connection:
+        if self._connection is None:
+            raise StoreClosed
+        if self._process != os.getpid():
+            raise StoreFailed(
+                reason=f"{self._path} was opened before this process was forked; open it again here"
+            )
+        return self._connection
+
+    def _connect(self) -> sqlite3.Connection:
+        if self._path != MEMORY and not Path(self._path).absolute().parent.is_dir():
+            raise StoreFailed(reason=f"{self._path}: its folder does not exist; make it first")
+        return sqlite3.connect(
+            self._path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        try:
+            self._refuse_foreign(connection)
+            connection.execute("PRAGMA journal_mode = WAL")
+            # A commit that a power cut takes back is folded again from the log.
+            connection.execute("PRAGMA synchronous = NORMAL")
+            with self.transaction("IMMEDIATE"):
+                self._make_tables(connection)
+        except BaseException:
+            self.close()
+            raise
+
+    def _refuse_foreign(self, connection: sqlite3.Connection) -> None:
+        tables = _one(connection, "SELECT count(*) FROM sqlite_master")
+        if tables and _one(connection, "PRAGMA application_id") != _APPLICATION_ID:
+            raise StoreFailed(
+                reason=f"{self._path} is another program's database, and is left as it is; "
+                "give the schedule table a file of its own"
+            )
+
+    def _make_tables(self, connection: sqlite3.Connection) -> None:
+        # Looked at again under the write lock: another process may have made them meanwhile.
+        self._refuse_foreign(connection)
+        if _one(connection, "PRAGMA user_version") == self._version:
+            return
+        for (table,) in connection.execute(_TABLES).fetchall():
+            connection.execute(f'DROP TABLE "{table}"')
+        for sql in SCHEMA:
+            connection.execute(sql)
+        connection.execute(statement("set_version"), (self._version,))
+        connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {self._version}")
+
+    @contextmanager
+    def _translated(self) -> Generator[None, None, None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise self._translate(error) from error
+
+    def _translate(self, error: sqlite3.Error) -> AzothError:
+        code: int = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            return StoreBusy(seconds=BUSY_SECONDS)
+        if code == sqlite3.SQLITE_FULL:
+            return StoreFull(reason=f"{self._path}: {error}")
+        return StoreFailed(
+            reason=f"{self._path}: {error}; the schedule table is made of the log alone, so a "
+            "damaged file can be deleted"
+        )
+
+
+_TABLES: Final = "SELECT name FROM sqlite_master WHERE type = 'table'"
+
+
+def _one(connection: sqlite3.Connection, sql: str, values: Sequence[Any] = ()) -> Any:  # noqa: ANN401 - a column holds anything
+    row: _Row = connection.execute(sql, values).fetchone()
+    return row[0]
