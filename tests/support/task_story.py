@@ -80,7 +80,9 @@ class Story:
         self.told.extend(events)
         return events
 
-    def schedule(self, schedule: Schedule, payload: bytes = b"", **options: Any) -> tuple[Any, ...]:
+    def schedule(
+        self, schedule: Schedule, payload: bytes = b"", options: Options = Options()
+    ) -> tuple[Any, ...]:
         """
         Schedule the task.
         """
