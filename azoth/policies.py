@@ -72,13 +72,7 @@ class Pass:
 class Bury:
     """
     Write the event into the consumer's dead letters and go on.
-
-    Attributes:
-        key: Later events of the same key are buried unhandled until this one is settled, so that
-            their order is kept; None lets them through.
     """
-
-    key: str | None = None
 
 
 @frozen
@@ -168,27 +162,17 @@ class Skip:
         return Pass()
 
 
-def _no_key(_event: Event) -> None:
-    return None
-
-
 @frozen
 class DeadLetter:
     """
     Set each event that fails aside, to be retried or dropped by somebody.
-
-    Attributes:
-        key: Returns the key whose later events wait behind one that failed, such as
-            `lambda event: event.stream`; without it, order is not kept.
     """
 
-    key: Callable[[Event], str | None] = _no_key
-
-    def __call__(self, failure: Failure) -> Action:
+    def __call__(self, _failure: Failure) -> Action:
         """
-        Return `Bury` with the event's key.
+        Return `Bury`.
         """
-        return Bury(self.key(failure.event))
+        return Bury()
 
 
 @frozen
