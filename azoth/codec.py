@@ -7,14 +7,14 @@ renamed or moved freely, and a change of its shape is a new schema with an upcas
 
 from collections.abc import Callable, Mapping, Sequence
 from threading import RLock
-from typing import Any, Final, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from attrs import frozen, has
 from cattrs import transform_error
 
 from azoth._conversion import make_converter, register_tagged
 from azoth.errors import UndecodableEvent, UnknownEventType
-from azoth.events import SCHEMA_MAX, Event, Metadata, NewEvent, check_integer, check_name
+from azoth.events import NO_METADATA, SCHEMA_MAX, Event, NewEvent, check_integer, check_name
 from azoth.json_format import FASTEST, JsonFormat
 from azoth.upcasting import Upcaster, Upcasters, chains
 
@@ -22,8 +22,6 @@ __all__ = ["Registry"]
 
 T = TypeVar("T")
 U = TypeVar("U", bound=Upcaster)
-
-_NO_METADATA: Final = Metadata()
 
 
 @frozen
@@ -166,7 +164,7 @@ class Registry:
                 self._build(self._pending[0])
                 del self._pending[0]
 
-    def encode(self, event: object, metadata: Mapping[str, str] = _NO_METADATA) -> NewEvent:
+    def encode(self, event: object, metadata: Mapping[str, str] = NO_METADATA) -> NewEvent:
         """
         Return *event* as it is written into the log.
 

@@ -13,7 +13,7 @@ from attrs import frozen
 from azoth.codec import Registry
 from azoth.decider import Decider
 from azoth.errors import OutcomeUnknown, UnknownEventType
-from azoth.events import Appended, Metadata, Query, Write, check_integer
+from azoth.events import NO_METADATA, Appended, Query, Write, check_integer
 from azoth.store import EventStore
 from azoth.streams import Position, WrongExpectedVersion
 
@@ -26,7 +26,6 @@ S = TypeVar("S")
 C = TypeVar("C")
 E = TypeVar("E")
 
-_NO_METADATA: Final = Metadata()
 _PAGE: Final = 1_000
 
 
@@ -105,7 +104,7 @@ def handle(
     registry: Registry,
     *,
     attempts: int = ATTEMPTS_DEFAULT,
-    metadata: Mapping[str, str] = _NO_METADATA,
+    metadata: Mapping[str, str] = NO_METADATA,
     key: str | None = None,
 ) -> Handled[S, E]:
     """

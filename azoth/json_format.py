@@ -8,14 +8,10 @@ outside 64 bits, NaN and infinity, lone surrogates, keys that are no text.
 
 import json
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any, Final, NoReturn, cast
 
 from attrs import frozen
-
-try:
-    import orjson
-except ImportError:
-    orjson = None
 
 __all__ = ["FASTEST", "STDLIB", "JsonFormat"]
 
@@ -70,5 +66,14 @@ def _refuse(name: str) -> NoReturn:
 STDLIB: Final = JsonFormat("json", _dumps, _loads)
 """The standard library's JSON."""
 
-FASTEST: Final = JsonFormat("orjson", orjson.dumps, orjson.loads) if orjson else STDLIB
+
+def _fastest() -> JsonFormat:
+    try:
+        orjson = import_module("orjson")
+    except ImportError:
+        return STDLIB
+    return JsonFormat("orjson", orjson.dumps, orjson.loads)
+
+
+FASTEST: Final = _fastest()
 """orjson if it is installed (the extra `fast`), else the standard library's JSON."""

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from attrs import field, frozen
 
-__all__ = ["Upcaster", "Upcasters", "chains"]
+__all__ = ["Step", "Upcaster", "Upcasters", "chains"]
 
 Upcaster: TypeAlias = Callable[[dict[str, Any]], dict[str, Any]]
 """Take the data of one schema, return the data of a later one."""

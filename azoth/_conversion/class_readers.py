@@ -68,7 +68,7 @@ class ClassReaders:
             lines += _lines_of(field, self._plain.get(names[f"read_{field.name}"]))
         # The source holds names of fields, which are identifiers; every value is passed in.
         exec("\n".join((*lines, " return self")), names)  # noqa: S102
-        return names["read"]
+        return cast("Reader", names["read"])
 
 
 def _only_holds_values(cls: type[Any]) -> bool:
@@ -110,8 +110,10 @@ def _names_of(field: _Field, cls: type, converter: Converter) -> dict[str, Any]:
 
 
 def _default(field: _Field) -> object:
-    default: Any = field.default
-    return default.factory if isinstance(default, _FACTORY) else default
+    default: object = field.default
+    if isinstance(default, _FACTORY):
+        return cast("Any", default).factory
+    return default
 
 
 def _lines_of(field: _Field, plain: type | None) -> list[str]:

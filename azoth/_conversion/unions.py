@@ -92,7 +92,7 @@ def _reader_of_choice(annotation: object, _converter: Converter) -> Reader:
         if value.__class__ in classes:
             return value
         if float in classes and value.__class__ is int:
-            return float(cast("int", value))
+            return float(cast("float", value))
         raise TypeError(expected(str(annotation), value))
 
     return read
