@@ -219,8 +219,10 @@ def check_append(
     """
     _check_arguments(writes, checkpoint, key)
     checked = [_checked(write) for write in writes]
-    count = sum(len(write.events) for write in checked)
-    size = sum(_size(write) for write in checked)
+    count = size = 0
+    for write in checked:
+        count += len(write.metadata)
+        size += _size(write)
     if count > APPEND_EVENTS_MAX:
         raise ValueError(f"the append has {count} events; the limit is {APPEND_EVENTS_MAX}")
     if size > APPEND_BYTES_MAX:
@@ -310,7 +312,7 @@ def _checked(write: Write) -> CheckedWrite:
 
 
 def _size(write: CheckedWrite) -> int:
-    return sum(len(event.data) for event in write.events) + sum(map(len, write.metadata))
+    return sum([len(event.data) for event in write.events]) + sum(map(len, write.metadata))
 
 
 def _digest(writes: Sequence[CheckedWrite], checkpoint: Checkpoint | None) -> bytes:

@@ -23,6 +23,7 @@ __all__ = [
     "INTEGER_MAX",
     "METADATA_BYTES_MAX",
     "NAME_BYTES_MAX",
+    "NO_METADATA",
     "PAGE_BYTES_MAX",
     "SCHEMA_MAX",
     "Appended",
@@ -95,7 +96,8 @@ class Metadata(Mapping[str, str]):
         return Metadata, (self._items,)
 
 
-_NO_METADATA: Final = Metadata()
+NO_METADATA: Final = Metadata()
+"""What most events have; compare by identity to skip them fast."""
 
 
 def check_name(name: str, what: str) -> str:
@@ -110,7 +112,7 @@ def check_name(name: str, what: str) -> str:
         TypeError: It is not text.
         ValueError: It is empty, too long, or has a character that stores cannot keep.
     """
-    if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not isinstance(name, str):
         raise TypeError(f"a {what} is text, not {name!r}")
     try:
         size = len(name) if name.isascii() else len(name.encode())
@@ -133,7 +135,7 @@ def check_integer(value: int, what: str, *, low: int = 0, high: int = INTEGER_MA
         TypeError: It is not an integer.
         ValueError: It lies outside.
     """
-    if isinstance(value, bool) or not isinstance(value, int):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{what} is an integer, not {value!r}")
     if not low <= value <= high:
         raise ValueError(f"{what} is {value}; give one from {low} to {high}")
@@ -154,9 +156,9 @@ def _short(text: str) -> str:
 def _to_metadata(items: Mapping[str, str]) -> Metadata:
     if isinstance(items, Metadata):
         return items
-    if not isinstance(items, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not isinstance(items, Mapping):
         raise TypeError(f"metadata is a mapping of text to text, not {items!r}")
-    return _checked_metadata(Metadata(items)) if items else _NO_METADATA
+    return _checked_metadata(Metadata(items)) if items else NO_METADATA
 
 
 def _checked_metadata(metadata: Metadata) -> Metadata:
@@ -167,7 +169,7 @@ def _checked_metadata(metadata: Metadata) -> Metadata:
 
 
 def _text_size(text: str) -> int:
-    if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not isinstance(text, str):
         raise TypeError(f"metadata is a mapping of text to text; {text!r} is no text")
     try:
         return len(text.encode())
@@ -189,7 +191,7 @@ class NewEvent:
 
     type: str
     data: bytes
-    metadata: Mapping[str, str] = field(default=_NO_METADATA, converter=_to_metadata)
+    metadata: Mapping[str, str] = field(default=NO_METADATA, converter=_to_metadata)
     schema: int = 1
 
     def __attrs_post_init__(self) -> None:
@@ -233,7 +235,7 @@ class Event:
 def _to_events(events: Sequence[NewEvent]) -> tuple[NewEvent, ...]:
     checked = tuple(events)
     for event in checked:
-        if not isinstance(event, NewEvent):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not isinstance(event, NewEvent):
             raise TypeError(f"a write holds NewEvent values, not {event!r}")
     return checked
 

@@ -48,6 +48,22 @@ class FileLock:
             return False
         return True
 
+    def acquire(self, seconds: float) -> None:
+        """
+        Take the lock, waiting for it at most so many seconds.
+
+        Raises:
+            StoreBusy: Somebody else held it all the time.
+        """
+        if not self.try_lock():
+            self._wait(seconds)
+
+    def release(self) -> None:
+        """
+        Free the lock.
+        """
+        fcntl.flock(self._file, fcntl.LOCK_UN)
+
     @contextmanager
     def held(self, seconds: float) -> Generator[None, None, None]:
         """
@@ -56,12 +72,11 @@ class FileLock:
         Raises:
             StoreBusy: Somebody else held it all the time.
         """
-        if not self.try_lock():
-            self._wait(seconds)
+        self.acquire(seconds)
         try:
             yield
         finally:
-            fcntl.flock(self._file, fcntl.LOCK_UN)
+            self.release()
 
     def close(self) -> None:
         """

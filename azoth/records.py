@@ -11,7 +11,7 @@ from struct import Struct
 from typing import Final
 from zlib import crc32
 
-from azoth.events import Metadata
+from azoth.events import NO_METADATA, Metadata
 
 __all__ = [
     "PAGE_EXAMINED_MAX",
@@ -24,7 +24,6 @@ __all__ = [
 PAGE_EXAMINED_MAX: Final = 10_000
 """Of one page of a query by type: a rare type must not turn one read into a scan of the log."""
 
-_NO_METADATA: Final = Metadata()
 _NUMBERS: Final = Struct(">QQqIHHI")
 
 
@@ -32,7 +31,7 @@ def encode_metadata(metadata: Mapping[str, str]) -> bytes:
     """
     Return metadata as JSON in UTF-8; no bytes for none, the usual case.
     """
-    if not metadata:
+    if metadata is NO_METADATA or not metadata:
         return b""
     return json.dumps(dict(metadata), ensure_ascii=False, separators=(",", ":")).encode()
 
@@ -41,7 +40,7 @@ def decode_metadata(encoded: bytes) -> Metadata:
     """
     Return what `encode_metadata` was given; its record's checksum was compared before.
     """
-    return Metadata(json.loads(encoded)) if encoded else _NO_METADATA
+    return Metadata(json.loads(encoded)) if encoded else NO_METADATA
 
 
 def crc_of_event(  # noqa: PLR0917 - called for each event: names would cost a tenth of its time

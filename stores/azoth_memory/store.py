@@ -88,7 +88,7 @@ class MemoryStore:
             if not isinstance(outcome, Appended):
                 raise outcome
             log.apply(draft)
-        self._bell.ring(draft.head)
+            self._bell.ring(log.head)
         return outcome
 
     def read(
@@ -133,7 +133,7 @@ class MemoryStore:
                 raise ValueError(f"the store has {log.head} events; restore into a new one")
             for event in restored:
                 log.add(event, len(event.data) + len(encode_metadata(event.metadata)))
-        self._bell.ring(len(restored))
+            self._bell.ring(log.head)
 
     def renew(self, worker: str, until: Instant) -> bool:
         """

@@ -3,10 +3,10 @@ The rows of a commit: what a draft holds, written in few statements.
 """
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Final, TypeAlias
 
-from azoth.appending import Admitted, CheckedWrite, Draft
+from azoth.appending import CheckedWrite, Draft
 from azoth.events import category_of
 from azoth.records import crc_of_event
 from azoth_sqlite.rows import (
@@ -46,11 +46,7 @@ def save(cursor: sqlite3.Cursor, draft: Draft, state: WriterState) -> int:
     """
     if draft.head != state.head:
         streams = _place_streams(cursor, draft, state)
-        rows = [
-            row
-            for admitted in draft.admitted
-            for row in _rows(admitted, draft.recorded_at, streams)
-        ]
+        rows = _rows(draft, streams)
         if len(rows) == 1:
             cursor.execute(_INSERT_EVENT, rows[0])
         else:
@@ -58,11 +54,17 @@ def save(cursor: sqlite3.Cursor, draft: Draft, state: WriterState) -> int:
         cursor.execute(_UPDATE_HEAD, head_row(draft.head, draft.recorded_at))
         state.draft(draft.head, draft.recorded_at, streams)
     if draft.keys:
-        cursor.executemany(_INSERT_KEY, (key_row(*item) for item in draft.keys.items()))
+        cursor.executemany(_INSERT_KEY, [key_row(*item) for item in draft.keys.items()])
     if draft.checkpoints:
-        rows_ = (checkpoint_row(*item) for item in draft.checkpoints.items())
+        rows_ = [checkpoint_row(*item) for item in draft.checkpoints.items()]
         cursor.executemany(_REPLACE_CHECKPOINT, rows_)
-    size = sum(admitted.request.size for admitted in draft.admitted)
+    return _pages(draft)
+
+
+def _pages(draft: Draft) -> int:
+    size = 0
+    for admitted in draft.admitted:
+        size += admitted.request.size
     return 4 + len(draft.versions) + len(draft.keys) + 2 * size // PAGE_BYTES
 
 
@@ -98,40 +100,34 @@ def _next(cursor: sqlite3.Cursor, last: str) -> int:
     return int(found) + 1
 
 
-def _rows(
-    admitted: Admitted, recorded_at: int, streams: Mapping[str, KnownStream]
-) -> Iterator[EventParameters]:
-    position: int = admitted.answer.first
-    for write in admitted.request.writes:
-        if write.events:
-            version = admitted.answer.versions[write.stream] - len(write.events) + 1
-            yield from event_rows(write, streams[write.stream], position, version, recorded_at)
-            position += len(write.events)
+def _rows(draft: Draft, streams: Mapping[str, KnownStream]) -> list[EventParameters]:
+    rows: list[EventParameters] = []
+    recorded_at = draft.recorded_at
+    for admitted in draft.admitted:
+        position: int = admitted.answer.first
+        for write in admitted.request.writes:
+            if write.events:
+                version = admitted.answer.versions[write.stream] - len(write.events) + 1
+                rows += event_rows(write, streams[write.stream], position, version, recorded_at)
+                position += len(write.events)
+    return rows
 
 
 def event_rows(
     write: CheckedWrite, stream: KnownStream, position: int, version: int, recorded_at: int
-) -> Iterator[EventParameters]:
+) -> list[EventParameters]:
     """
-    Yield the rows of a write whose first event gets *position* and *version*.
+    Return the rows of a write whose first event gets *position* and *version*.
     """
     name, stream_id, category_id = write.stream.encode(), stream.id, stream.category_id
+    rows: list[EventParameters] = []
     for event, metadata in zip(write.events, write.metadata, strict=True):
         type_, schema, data = event.type, event.schema, event.data
         crc = crc_of_event(
             position, name, version, type_.encode(), schema, recorded_at, metadata, data
         )
-        yield (
-            position,
-            stream_id,
-            version,
-            category_id,
-            type_,
-            schema,
-            recorded_at,
-            crc,
-            metadata,
-            data,
-        )
+        places = position, stream_id, version, category_id
+        rows.append((*places, type_, schema, recorded_at, crc, metadata, data))
         position += 1
         version += 1
+    return rows

@@ -3,13 +3,16 @@ What a store object holds in one process: connections, locks, the queue, and who
 """
 
 import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
+from azoth.appending import AppendRequest
 from azoth.clocks import Clock
 from azoth.errors import StoreFailed
+from azoth.events import Event
 from azoth.file_locks import FileLock
-from azoth.group_commit import GroupCommit
+from azoth.group_commit import GroupCommit, Outcome
 from azoth.waiting import Bell
 from azoth_sqlite.connections import ReaderPool, connect_reader, leave_open
 from azoth_sqlite.faults import Faults
@@ -52,11 +55,17 @@ class Session:
             self._lock.close()
             raise
         self.writer: Final = Writer(self._writing, self._lock, clock, self.faults)
-        self.queue: Final = GroupCommit(self.writer.commit)
+        self.queue: Final = GroupCommit(self._commit)
         self.readers: Final = ReaderPool(lambda: connect_reader(path, options))
         self._lookout = Lookout(lambda: connect_reader(path, options))
         self.bell: Final = Bell(self._head, foreign=True)
         self.workers: Final = Workers(Path(f"{path}-workers"))
+
+    def restore(self, events: Iterable[Event]) -> None:
+        """
+        Write *events* into an empty log; the queue's lock is held.
+        """
+        self.bell.ring(self.writer.restore(events))
 
     def close(self) -> None:
         """
@@ -77,6 +86,11 @@ class Session:
         self.readers.leave_open()
         self._lookout.leave_open()
         leave_open(self._writing)
+
+    def _commit(self, requests: Sequence[AppendRequest]) -> Sequence[Outcome]:
+        outcomes = self.writer.commit(requests)
+        self.bell.ring(self.writer.head)
+        return outcomes
 
     def _head(self) -> int:
         with self.faults.translated():

@@ -84,10 +84,7 @@ class SqliteStore:
         Append all writes and the checkpoint in one commit, or nothing of them.
         """
         request = check_append(writes, checkpoint, key)
-        session = self._opened()
-        answer = session.queue.append(request)
-        session.bell.ring(answer.last)
-        return answer
+        return self._opened().queue.append(request)
 
     def read(
         self,
@@ -144,8 +141,7 @@ class SqliteStore:
         """
         session = self._opened()
         with session.queue.exclusive():
-            head = session.writer.restore(events)
-        session.bell.ring(head)
+            session.restore(events)
 
     def renew(self, worker: str, until: Instant) -> bool:
         """

@@ -54,6 +54,13 @@ class Writer:
         self._state = WriterState(self._cursor)
         self._pages = 0
 
+    @property
+    def head(self) -> int:
+        """
+        Return the head after the last commit.
+        """
+        return self._state.head
+
     def commit(self, requests: Sequence[AppendRequest]) -> Sequence[Outcome]:
         """
         Commit those of *requests* that are admitted, in one transaction.
@@ -86,20 +93,14 @@ class Writer:
             StoreError: What SQLite reported; nothing is written, unless it is `SyncFailed`.
         """
         self._faults.check()
-        with self._lock.held(self._faults.busy_timeout), self._faults.translated():
-            try:
-                # Not deferred: a transaction that reads first fails at once if others wrote.
-                self._cursor.execute(_BEGIN)
-                self._state.refresh()
-                result = work(self._cursor)
-                self._cursor.execute(_COMMIT)
-            finally:
-                if self._connection.in_transaction:
-                    self._connection.rollback()
-            self._state.keep()
-            if self._pages >= WAL_PAGES:
-                self._checkpoint()
-        return result
+        # No context managers here: they would cost a tenth of an append.
+        self._lock.acquire(self._faults.busy_timeout)
+        try:
+            return self._transact(work)
+        except sqlite3.Error as error:
+            raise self._faults.translate(error) from error
+        finally:
+            self._lock.release()
 
     def close(self) -> None:
         """
@@ -114,6 +115,23 @@ class Writer:
             # A cursor left open would keep the file open too.
             self._cursor.close()
             self._connection.close()
+
+    def _transact(self, work: Callable[[sqlite3.Cursor], Result]) -> Result:
+        cursor = self._cursor
+        try:
+            # Not deferred: a transaction that reads first fails at once if others wrote.
+            cursor.execute(_BEGIN)
+            self._state.refresh()
+            result = work(cursor)
+            cursor.execute(_COMMIT)
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.rollback()
+            raise
+        self._state.keep()
+        if self._pages >= WAL_PAGES:
+            self._checkpoint()
+        return result
 
     def _checkpoint(self) -> None:
         self._pages = 0
