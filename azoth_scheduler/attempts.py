@@ -12,6 +12,7 @@ from azoth_scheduler.events import (
     TaskRunStarted,
 )
 from azoth_scheduler.occurrences import CaughtUp, catch_up, overlapped
+from azoth_scheduler.schedules import is_recurring
 from azoth_scheduler.task import OpenRun, TaskState, startable
 
 __all__ = ["abandon_run", "record_outcome", "run_id_of", "start_run"]
@@ -100,8 +101,8 @@ def record_outcome(state: TaskState, command: RecordOutcome) -> tuple[SchedulerE
     executed = _executed(state, run, command, now)
     if executed.retry_at is not None or not _is_current(state, run):
         return (executed,)
-    if _exhausts(run, executed, command):
-        reason = f"exhausted: {executed.retry_count} of {run.max_attempts} attempts failed"
+    reason = _why_disabled(state, run, executed, command)
+    if reason is not None:
         return executed, *_disabled(state, run, reason, now)
     return executed, *overlapped(state, run, now)
 
@@ -145,12 +146,19 @@ def _may_retry(state: TaskState, run: OpenRun) -> bool:
     return _is_current(state, run) and run.cancel is None
 
 
-def _exhausts(run: OpenRun, executed: TaskExecuted, command: RecordOutcome) -> bool:
-    return (
-        executed.outcome in ("failed", "timed_out")
-        and run.cancel is None
-        and command.policy.on_exhausted == "disable"
-    )
+def _why_disabled(
+    state: TaskState, run: OpenRun, executed: TaskExecuted, command: RecordOutcome
+) -> str | None:
+    if run.cancel is not None:
+        return None
+    if executed.outcome in ("failed", "timed_out"):
+        stops = command.policy.on_exhausted == "disable"
+        said = f"exhausted: {executed.retry_count} of {run.max_attempts} attempts failed"
+        return said if stops else None
+    # A one-shot that would never run again must not look as if it had been done.
+    once = not (run.triggered or is_recurring(state.definition.schedule))
+    said = "discarded" if executed.error is None else f"discarded: {executed.error}"
+    return said if executed.outcome == "discarded" and once else None
 
 
 def _disabled(

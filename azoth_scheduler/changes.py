@@ -127,7 +127,7 @@ def _executed(state: TaskState, event: TaskExecuted) -> dict[str, Any]:
     current = event.generation == state.generation
     return {
         "runs": _replaced(state, run.run_id, after),
-        "exhausted": run if closed and current and not event.success else state.exhausted,
+        "exhausted": _exhausted(state, run, closed=closed and not event.success),
         "retry_count": event.retry_count if current else state.retry_count,
         "last_execution_id": event.execution_id,
         "last_outcome": event.outcome,
@@ -145,6 +145,13 @@ def _waiting(run: OpenRun, retry_at: Instant | None, retry_count: int, lost_coun
     )
 
 
+def _exhausted(state: TaskState, run: OpenRun, *, closed: bool) -> OpenRun | None:
+    # The run that a `TaskDisabled` behind this event would mean. Once the task is disabled, runs
+    # that are triggered come and go without it.
+    current = run.generation == state.generation and not state.disabled
+    return run if closed and current else state.exhausted
+
+
 def _counted(totals: Totals, name: str, count: int) -> Totals:
     return changed(totals, **{name: getattr(totals, name, 0) + count})
 
@@ -157,7 +164,7 @@ def _abandoned(state: TaskState, event: TaskRunAbandoned) -> dict[str, Any]:
     after = None if closed else _waiting(run, event.retry_at, run.retry_count, event.lost_count)
     return {
         "runs": _replaced(state, run.run_id, after),
-        "exhausted": run if closed and event.generation == state.generation else state.exhausted,
+        "exhausted": _exhausted(state, run, closed=closed),
         "totals": _counted(state.totals, "abandoned", 1),
     }
 

@@ -34,6 +34,7 @@ from azoth_scheduler.events import (
     TaskScheduled,
     TaskTriggered,
 )
+from azoth_scheduler.occurrences import overlapped
 from azoth_scheduler.schedules import (
     Immediate,
     Schedule,
@@ -224,21 +225,22 @@ def _trigger(state: TaskState, command: TriggerTask, now: Instant) -> tuple[Sche
 
 
 def _cancel_run(state: TaskState, command: CancelRun, now: Instant) -> tuple[SchedulerEvent, ...]:
-    run = next((one for one in state.runs if one.execution_id == command.execution_id), None)
+    begun = (run for run in state.runs if run.attempt)
+    run = next((one for one in begun if one.execution_id == command.execution_id), None)
     if run is None:
         raise RunNotFound(execution_id=command.execution_id)
     if run.cancel is not None:
         return ()
-    return (
-        TaskRunCancelRequested(
-            task_id=state.task_id,
-            generation=run.generation,
-            at=now,
-            reason=command.reason,
-            run_id=run.run_id,
-            execution_id=run.execution_id,
-        ),
+    requested = TaskRunCancelRequested(
+        task_id=state.task_id,
+        generation=run.generation,
+        at=now,
+        reason=command.reason,
+        run_id=run.run_id,
+        execution_id=run.execution_id,
     )
+    # A run that waits is closed by the request itself; one that runs, by its outcome.
+    return (requested,) if run.fence is not None else (requested, *overlapped(state, run, now))
 
 
 task_decider: Final = Decider(initial=NO_TASK, decide=decide, evolve=evolve)
