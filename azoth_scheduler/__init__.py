@@ -34,6 +34,7 @@ from azoth_scheduler.history import TaskRun
 from azoth_scheduler.projection import (
     MemoryScheduleProjection,
     ScheduleProjection,
+    SqliteScheduleProjection,
     TaskFilter,
 )
 from azoth_scheduler.requests import ScheduledTask, ScheduleTaskRequest
@@ -65,6 +66,7 @@ __all__ = [
     "Scheduler",
     "SchedulerError",
     "SchedulerEvent",
+    "SqliteScheduleProjection",
     "Status",
     "StopSignal",
     "TaskCancelled",
