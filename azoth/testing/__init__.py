@@ -1,7 +1,12 @@
 """
-What a user's own tests need: a clock that is moved by hand, and a suite for store authors.
+What a user's own tests need.
+
+A clock that is moved by hand, tests of deciders that read as sentences, a store that fails on
+purpose, and a suite for store authors.
 """
 
 from azoth.testing.clock import ManualClock
+from azoth.testing.faulty import Fault, FaultyStore, SimulatedCrash
+from azoth.testing.given import Given, When, given
 
-__all__ = ["ManualClock"]
+__all__ = ["Fault", "FaultyStore", "Given", "ManualClock", "SimulatedCrash", "When", "given"]
