@@ -5,20 +5,37 @@ An executor decides where this runs; what it means is decided here, once for all
 """
 
 from collections.abc import Sequence
+from threading import current_thread, main_thread
 from traceback import format_exception
 from typing import Any, Final, TypeAlias, cast
 
 from attrs import field, frozen
 
 from azoth.clocks import Clock, Instant, Microseconds
-from azoth.events import APPEND_BYTES_MAX, APPEND_EVENTS_MAX, NewEvent, Write
+from azoth.events import (
+    APPEND_BYTES_MAX,
+    APPEND_EVENTS_MAX,
+    APPEND_WRITES_MAX,
+    NewEvent,
+    Write,
+    check_name,
+)
+from azoth.records import encode_metadata
 from azoth.streams import ANY
 from azoth_scheduler.context import TaskContext
 from azoth_scheduler.errors import RunCancelled
 from azoth_scheduler.events import Outcome
 from azoth_scheduler.handlers import TaskEvent, TaskHandler
 
-__all__ = ["OUTPUT_BYTES_MAX", "OUTPUT_EVENTS_MAX", "Attempt", "Fence", "Finished", "carry_out"]
+__all__ = [
+    "OUTPUT_BYTES_MAX",
+    "OUTPUT_EVENTS_MAX",
+    "OUTPUT_STREAMS_MAX",
+    "Attempt",
+    "Fence",
+    "Finished",
+    "carry_out",
+]
 
 Fence: TypeAlias = tuple[str, int]
 """A task's id and the stream version of the `TaskRunStarted` that claimed the attempt."""
@@ -28,6 +45,9 @@ OUTPUT_EVENTS_MAX: Final = APPEND_EVENTS_MAX - 10
 
 OUTPUT_BYTES_MAX: Final = APPEND_BYTES_MAX - 1024 * 1024
 """Of one attempt, data and metadata, for the same reason."""
+
+OUTPUT_STREAMS_MAX: Final = APPEND_WRITES_MAX - 1
+"""Of one attempt: the last write of the append is the outcome's."""
 
 _ERROR_CHARS_MAX: Final = 2_000
 _TRACEBACK_CHARS_MAX: Final = 20_000
@@ -73,7 +93,10 @@ class Finished:
 
 def carry_out(attempt: Attempt, clock: Clock) -> Finished:
     """
-    Call the handler; every exception but KeyboardInterrupt is the failure of this attempt alone.
+    Call the handler; whatever it raises is the failure of this attempt alone.
+
+    Raises:
+        KeyboardInterrupt: In the main thread, where it is the operator who presses Ctrl-C.
     """
     began = clock.monotonic()
     try:
@@ -81,9 +104,10 @@ def carry_out(attempt: Attempt, clock: Clock) -> Finished:
         result: dict[str, Any] = {"outcome": "succeeded", "output": _output(attempt, returned)}
     except RunCancelled as error:
         result = {"outcome": "cancelled" if attempt.context.cancelled else "failed", **_said(error)}
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # noqa: BLE001 - SystemExit and friends end the attempt, not us
+    # SystemExit and its friends end the attempt, not us.
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) and current_thread() is main_thread():
+            raise
         result = {"outcome": "failed", **_said(error)}
     return Finished(
         fence=attempt.fence,
@@ -97,10 +121,17 @@ def _said(error: BaseException) -> dict[str, str]:
     kind = type(error)
     lines = "".join(format_exception(error))
     return {
-        "error": _storable(str(error) or kind.__name__)[:_ERROR_CHARS_MAX],
+        "error": _storable(_words(error) or kind.__name__)[:_ERROR_CHARS_MAX],
         "error_type": f"{kind.__module__}.{kind.__qualname__}",
         "traceback": _storable(lines)[-_TRACEBACK_CHARS_MAX:],
     }
+
+
+def _words(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as second:  # noqa: BLE001 - an error that cannot be printed is a failure too
+        return f"it cannot be printed: {second!r:.200}"
 
 
 def _storable(text: str) -> str:
@@ -114,7 +145,7 @@ def _output(
     streams: dict[str, list[NewEvent]] = {}
     for event in _listed(returned):
         default = f"{attempt.handler.task_type}-{attempt.context.task_id}"
-        stream = default if event.stream is None else event.stream
+        stream = default if event.stream is None else check_name(event.stream, "stream")
         if stream.startswith("$"):
             raise ValueError(
                 f"a handler may not write to {stream!r}: names that begin with '$' are the "
@@ -151,9 +182,14 @@ def _new_event(event: TaskEvent, context: TaskContext) -> NewEvent:
 
 def _check_size(streams: dict[str, list[NewEvent]]) -> None:
     events = [event for written in streams.values() for event in written]
-    size = sum(len(event.data) + sum(map(len, event.metadata.values())) for event in events)
-    if len(events) > OUTPUT_EVENTS_MAX or size > OUTPUT_BYTES_MAX:
+    size = sum(len(event.data) + len(encode_metadata(event.metadata)) for event in events)
+    if (
+        len(events) > OUTPUT_EVENTS_MAX
+        or size > OUTPUT_BYTES_MAX
+        or len(streams) > OUTPUT_STREAMS_MAX
+    ):
         raise ValueError(
-            f"execute returned {len(events)} events with {size} bytes; an attempt may return "
-            f"{OUTPUT_EVENTS_MAX} with {OUTPUT_BYTES_MAX}: append the rest yourself, in parts"
+            f"execute returned {len(events)} events for {len(streams)} streams with {size} bytes; "
+            f"an attempt may return {OUTPUT_EVENTS_MAX} for {OUTPUT_STREAMS_MAX} with "
+            f"{OUTPUT_BYTES_MAX}: append the rest yourself, in parts"
         )

@@ -21,7 +21,7 @@ class Parcel(Generic[T]):
 
     Attributes:
         count: How many events they hold.
-        size: How many bytes those have, data and metadata.
+        size: How many bytes those have at most, data and metadata.
     """
 
     item: T
@@ -76,7 +76,6 @@ def packed(parcels: Iterable[Parcel[T]]) -> Iterator[list[Parcel[T]]]:
 
 
 def _size(event: NewEvent) -> int:
-    metadata = event.metadata
-    if not metadata:
-        return len(event.data)
-    return len(event.data) + sum(len(key) + len(value) for key, value in metadata.items())
+    # At most: a character of metadata takes up to six bytes, and each pair its quotes and commas.
+    chars = sum(len(key) + len(value) + 1 for key, value in event.metadata.items())
+    return len(event.data) + 6 * chars
