@@ -2,6 +2,7 @@
 What a user hands in and gets back: the request for a task, and the task as it stands.
 """
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final, get_args
 
@@ -24,6 +25,12 @@ PAYLOAD_BYTES_MAX: Final = 8 * 1024 * 1024
 
 PRIORITY_MAX: Final = 1_000_000
 """And its negative: far more steps than anybody orders by hand."""
+
+
+def _to_tags(tags: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(tags, str):
+        raise InvalidTask(reason=f"tags is a sequence of words; write ({tags!r},)")
+    return tuple(tags)
 
 
 @frozen
@@ -59,7 +66,7 @@ class ScheduleTaskRequest:
     timeout: timedelta | float | None = field(default=None, kw_only=True)
     priority: int = field(default=0, kw_only=True)
     queue: str = field(default="default", kw_only=True)
-    tags: tuple[str, ...] = field(default=(), kw_only=True, converter=tuple)
+    tags: tuple[str, ...] = field(default=(), kw_only=True, converter=_to_tags)
 
     def __attrs_post_init__(self) -> None:
         try:
