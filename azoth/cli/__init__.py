@@ -1,0 +1,21 @@
+"""
+The command `azoth`: look into a log from a shell.
+
+Exit codes: 0 it is so; 1 it is not (`verify` found damage, `show` found nothing); 2 the command was
+not understood; 3 the store cannot be opened or used; 130 interrupted.
+"""
+
+import sys
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """
+    Run the command line, or say what to install for it.
+    """
+    try:
+        from azoth.cli.commands import azoth  # noqa: PLC0415 - without the extra, only this fails
+    except ModuleNotFoundError as error:
+        sys.exit(f"azoth: {error.name} is missing; run: pip install 'azoth-scheduler[cli]'")
+    azoth()

@@ -1,0 +1,237 @@
+"""
+The commands: `info`, `tail`, `show`, `verify`.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from threading import Event as Flag
+from typing import Any, Final
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from azoth.cli.opening import NOT_SO, opened, store_arguments
+from azoth.cli.output import (
+    as_json,
+    print_event,
+    print_event_line,
+    print_json,
+    print_table,
+    time_of,
+)
+from azoth.errors import StoreCorrupt
+from azoth.events import Event, Query
+from azoth.following import PAGE_SIZE, follow_pages, iterate
+from azoth.store import (
+    BackupStore,
+    EventStore,
+    LeaseStore,
+    Problem,
+    RestorableStore,
+    VerifiableStore,
+)
+
+__all__ = ["azoth"]
+
+_CAPABILITIES: Final[dict[str, type]] = {
+    "backup": BackupStore,
+    "leases": LeaseStore,
+    "restore": RestorableStore,
+    "verify": VerifiableStore,
+}
+
+_json_option = click.option("--json", "as_lines", is_flag=True, help="Print JSON, for machines.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="azoth-scheduler")
+def azoth() -> None:
+    """
+    Look into an event log.
+
+    Exit codes: 0 it is so; 1 it is not (verify found damage, show found nothing); 2 the command was
+    not understood; 3 the store cannot be opened or used; 130 interrupted.
+    """
+
+
+@azoth.command()
+@store_arguments
+@_json_option
+def info(url: str | None, store: str | None, *, as_lines: bool) -> None:
+    """
+    Say how long the log is, since when, and what its store can do.
+    """
+    with opened(url, store) as log:
+        facts = _facts(log, url or store or "")
+    if as_lines:
+        print_json(facts)
+    else:
+        shown = {**facts, "can": ", ".join(facts["can"])}
+        print_table({name.replace("_", " "): _shown(value) for name, value in shown.items()})
+
+
+@azoth.command()
+@store_arguments
+@click.option("--follow", "-f", is_flag=True, help="Go on with what is appended.")
+@click.option("--lines", "-n", default=10, show_default=True, type=click.IntRange(0))
+@click.option("--after", type=click.IntRange(0), help="Begin behind this position instead.")
+@click.option("--stream", help="Only this stream.")
+@click.option("--category", help="Only streams of this category.")
+@click.option("--type", "types", multiple=True, help="Only this type; may be repeated.")
+@_json_option
+def tail(
+    url: str | None,
+    store: str | None,
+    *,
+    follow: bool,
+    lines: int,
+    after: int | None,
+    stream: str | None,
+    category: str | None,
+    types: tuple[str, ...],
+    as_lines: bool,
+) -> None:
+    """
+    Print the last events, and those that follow.
+    """
+    show_event = _printer(as_lines=as_lines)
+    with opened(url, store) as log:
+        query = Query(stream, category, types)
+        head = log.wait(0, 0)
+        past = _last(log, query, head, lines) if after is None else _after(log, query, after, head)
+        for event in past:
+            show_event(event)
+        if follow:
+            _follow(log, query, max(head, after or 0), show_event)
+
+
+@azoth.command()
+@click.argument("what", metavar="POSITION|STREAM")
+@store_arguments
+@click.option("--limit", default=100, show_default=True, type=click.IntRange(1))
+@_json_option
+def show(what: str, url: str | None, store: str | None, *, limit: int, as_lines: bool) -> None:
+    """
+    Print one event whole, by its position, or the first events of a stream.
+    """
+    with opened(url, store) as log:
+        if what.isascii() and what.isdigit():
+            position = int(what)
+            page = log.read(after=max(position - 1, 0), until=position, limit=1)
+        else:
+            page = log.read(Query(stream=what), limit=limit)
+        for event in page.events:
+            _show(event, as_lines=as_lines)
+        if not page.events:
+            _say(f"there is no event {what}; the log ends at {page.head}")
+            raise SystemExit(NOT_SO)
+
+
+@azoth.command()
+@store_arguments
+@_json_option
+def verify(url: str | None, store: str | None, *, as_lines: bool) -> None:
+    """
+    Read every record and compare its checksum; exit with 1 if something is damaged.
+    """
+    with opened(url, store) as log:
+        head = log.wait(0, 0)
+        problems = _problems(log, head, quiet=as_lines)
+    found = [{"position": problem.position, "reason": problem.reason} for problem in problems]
+    if as_lines:
+        print_json({"sound": not found, "head": head, "problems": found})
+    else:
+        for problem in problems:
+            where = "" if problem.position is None else f"position {problem.position}: "
+            click.echo(f"{where}{problem.reason}")
+        count = len(problems)
+        _say(
+            f"{head} events, {count} problems; restore a backup"
+            if count
+            else f"{head} events, sound"
+        )
+    if problems:
+        raise SystemExit(NOT_SO)
+
+
+def _facts(log: EventStore, where: str) -> dict[str, Any]:
+    page = log.read(limit=1)
+    last = log.read(limit=1, backwards=True).events
+    return {
+        "store": where,
+        "head": page.head,
+        "first_recorded_at": time_of(page.events[0].recorded_at) if page.events else None,
+        "last_recorded_at": time_of(last[0].recorded_at) if last else None,
+        "last_type": last[0].type if last else None,
+        "can": [name for name, kind in _CAPABILITIES.items() if isinstance(log, kind)],
+    }
+
+
+def _shown(value: object) -> str:
+    return "-" if value is None else str(value)
+
+
+def _last(log: EventStore, query: Query, head: int, count: int) -> Sequence[Event]:
+    found: list[Event] = []
+    until = head
+    while len(found) < count:
+        page = log.read(query, until=until, limit=count - len(found), backwards=True)
+        found += page.events
+        if not page.more or not page.events:
+            break
+        until = page.events[-1].position - 1
+    return found[::-1]
+
+
+def _after(log: EventStore, query: Query, after: int, head: int) -> Iterator[Event]:
+    return iterate(log, query, after=after, until=head)
+
+
+def _follow(log: EventStore, query: Query, after: int, show_event: Callable[[Event], None]) -> None:
+    for page in follow_pages(log, query, after=after, stop=Flag()):
+        for event in page.events:
+            show_event(event)
+
+
+def _printer(*, as_lines: bool) -> Callable[[Event], None]:
+    return (lambda event: print_json(as_json(event))) if as_lines else print_event_line
+
+
+def _show(event: Event, *, as_lines: bool) -> None:
+    if as_lines:
+        print_json(as_json(event))
+    else:
+        print_event(event)
+
+
+def _problems(log: EventStore, head: int, *, quiet: bool) -> Sequence[Problem]:
+    # Reading shows how far it is; what only the store can see, its own check finds afterwards.
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+    console = Console(stderr=True)
+    is_hidden = quiet or not console.is_terminal
+    with Progress(*columns, TimeRemainingColumn(), console=console, disable=is_hidden) as progress:
+        bar = progress.add_task("reading", total=head)
+        found = _unreadable(log, head, lambda position: progress.update(bar, completed=position))
+        if not isinstance(log, VerifiableStore):
+            return found
+        progress.update(bar, description="checking", total=None)
+        return log.verify()
+
+
+def _unreadable(log: EventStore, head: int, tell: Callable[[int], object]) -> Sequence[Problem]:
+    problems: list[Problem] = []
+    after = 0
+    while after < head:
+        try:
+            after = log.read(after=after, until=head, limit=PAGE_SIZE).next_after
+        except StoreCorrupt as error:
+            problems.append(Problem(position=error.position, reason=error.reason))
+            if error.position is None or error.position <= after:
+                break
+            after = error.position
+        tell(after)
+    return problems
+
+
+def _say(sentence: str) -> None:
+    click.echo(sentence, err=True)

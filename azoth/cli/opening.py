@@ -1,0 +1,76 @@
+"""
+The store that a command looks at, and errors that say what to do instead of showing a traceback.
+"""
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+
+from azoth.errors import AzothError
+from azoth.store import EventStore
+from azoth.urls import STORES, open_store, parse_url
+
+__all__ = ["NOT_SO", "UNUSABLE", "StoreTrouble", "opened", "store_arguments"]
+
+NOT_SO: Final = 1
+"""The exit code of a question that is answered by no."""
+
+UNUSABLE: Final = 3
+"""The exit code where the store cannot be opened or used."""
+
+_INTERRUPTED: Final = 130
+_ON_DISK: Final = ("sqlite", "lmdb")
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class StoreTrouble(click.ClickException):
+    """
+    Say in one sentence why the store cannot be used.
+    """
+
+    exit_code = UNUSABLE
+
+
+def store_arguments(command: F) -> F:
+    """
+    Give a command the store's URL: as its last argument, as `--store`, or as `AZOTH_STORE`.
+    """
+    option = click.option("--store", "-s", envvar="AZOTH_STORE", metavar="URL", show_envvar=True)
+    return click.argument("url", required=False, metavar="[URL]")(option(command))
+
+
+@contextmanager
+def opened(url: str | None, store: str | None) -> Generator[EventStore, None, None]:
+    """
+    Open the store that the user named; what goes wrong inside ends the command with a sentence.
+
+    Args:
+        url: The argument, which wins.
+        store: The option, or the variable.
+    """
+    where = url or store
+    if not where:
+        raise click.UsageError("name the store: --store sqlite:///data/azoth.db, or AZOTH_STORE")
+    try:
+        _check_is_there(where)
+        with open_store(where) as found:
+            yield found
+    except (AzothError, ValueError, OSError) as error:
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise StoreTrouble(str(error)) from error
+    except KeyboardInterrupt:
+        raise SystemExit(_INTERRUPTED) from None
+
+
+def _check_is_there(url: str) -> None:
+    # Opening would create it, and whoever mistypes a path wants to hear of it.
+    where, _ = parse_url(url)
+    is_on_disk = where.scheme in _ON_DISK and where.scheme in entry_points(group=STORES).names
+    if is_on_disk and not Path(where.path).exists():
+        raise FileNotFoundError(f"there is no store at {where.path!r}; check the path in {url!r}")

@@ -1,0 +1,121 @@
+"""
+What commands print: lines for people, JSON for machines.
+"""
+
+import json
+from base64 import b64encode
+from collections.abc import Mapping
+from typing import Any, Final
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from azoth.clocks import Instant, datetime_of
+from azoth.events import Event
+from azoth.json_format import STDLIB
+
+__all__ = ["as_json", "print_event", "print_event_line", "print_json", "print_table", "time_of"]
+
+_DATA_WIDTH: Final = 80
+
+
+def time_of(instant: Instant) -> str:
+    """
+    Return an instant in ISO 8601, UTC, to the microsecond.
+    """
+    return datetime_of(instant).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def as_json(event: Event) -> Mapping[str, Any]:
+    """
+    Return an event as a JSON object: its data parsed if it is JSON, else as base64.
+    """
+    fields: dict[str, Any] = {
+        "position": event.position,
+        "stream": event.stream,
+        "version": event.version,
+        "type": event.type,
+        "schema": event.schema,
+        "recorded_at": time_of(event.recorded_at),
+        "metadata": dict(event.metadata),
+    }
+    try:
+        return {**fields, "data": STDLIB.loads(event.data)}
+    except (ValueError, RecursionError):
+        return {**fields, "data_base64": b64encode(event.data).decode("ascii")}
+
+
+def print_json(value: Mapping[str, Any]) -> None:
+    """
+    Print one JSON object on one line.
+    """
+    # In ASCII, which every terminal and every pipe takes, lone surrogates included.
+    click.echo(json.dumps(value, separators=(",", ":")))
+
+
+def print_event_line(event: Event) -> None:
+    """
+    Print an event on one line, its data cut.
+    """
+    data = _readable(event.data)
+    shown = data if len(data) <= _DATA_WIDTH else data[: _DATA_WIDTH - 1] + "…"
+    line = Text(no_wrap=True, overflow="ignore")
+    line.append(f"{event.position:>8} ", style="bold")
+    line.append(f"{time_of(event.recorded_at)} ", style="dim")
+    line.append(f"{_clean(event.stream)}@{event.version} ", style="cyan")
+    line.append(f"{_clean(event.type)} ", style="green")
+    line.append(shown)
+    _console().print(line, soft_wrap=True)
+
+
+def print_event(event: Event) -> None:
+    """
+    Print all of an event.
+    """
+    rows = {
+        "position": str(event.position),
+        "stream": f"{event.stream}@{event.version}",
+        "type": event.type,
+        "schema": str(event.schema),
+        "recorded at": time_of(event.recorded_at),
+        **{f"metadata {name}": value for name, value in sorted(event.metadata.items())},
+    }
+    print_table(rows)
+    _console().print(Text(_indented(event.data)), soft_wrap=True)
+
+
+def print_table(rows: Mapping[str, str]) -> None:
+    """
+    Print names and values, one pair a line.
+    """
+    table = Table.grid(padding=(0, 2))
+    for name, value in rows.items():
+        table.add_row(Text(_clean(name), style="dim"), Text(_clean(value), overflow="fold"))
+    _console().print(table)
+
+
+def _console() -> Console:
+    # Made for each use: the stream may be another one by then, and costs nothing.
+    return Console(highlight=False)
+
+
+def _readable(data: bytes) -> str:
+    try:
+        return _clean(data.decode())
+    except UnicodeDecodeError:
+        return b64encode(data).decode("ascii")
+
+
+def _indented(data: bytes) -> str:
+    try:
+        text = json.dumps(STDLIB.loads(data), indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return _readable(data)
+    return "\n".join(map(_clean, text.splitlines()))
+
+
+def _clean(text: str) -> str:
+    # What is in a log must not reach into the terminal that shows it.
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
