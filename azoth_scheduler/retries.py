@@ -29,6 +29,14 @@ def _to_wait(value: timedelta | float) -> timedelta:
         raise InvalidTask(reason=str(error)) from None
 
 
+def _to_factor(value: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InvalidTask(reason=f"factor is a number, not {value!r}")
+    if not 1 <= value <= _FACTOR_MAX:
+        raise InvalidTask(reason=f"factor is {value}; give one from 1 to {_FACTOR_MAX:g}")
+    return float(value)
+
+
 @frozen
 class RetryPolicy:
     """
@@ -56,7 +64,7 @@ class RetryPolicy:
 
     max_attempts: int = 3
     base: timedelta = field(default=timedelta(minutes=1), converter=_to_wait)
-    factor: float = field(default=2.0, converter=float)
+    factor: float = field(default=2.0, converter=_to_factor)
     cap: timedelta = field(default=timedelta(hours=24), converter=_to_wait)
     on_exhausted: OnExhausted = "disable"
 
@@ -65,8 +73,6 @@ class RetryPolicy:
             check_integer(self.max_attempts, "max_attempts", low=1, high=ATTEMPTS_MAX)
         except (TypeError, ValueError) as error:
             raise InvalidTask(reason=str(error)) from None
-        if not 1.0 <= self.factor <= _FACTOR_MAX:
-            raise InvalidTask(reason=f"factor is {self.factor}; give one from 1 to {_FACTOR_MAX}")
         if self.on_exhausted not in ("disable", "continue"):
             raise InvalidTask(
                 reason=f"on_exhausted is {self.on_exhausted!r}; give 'disable' or 'continue'"
