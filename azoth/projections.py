@@ -6,7 +6,7 @@ saves its rows and its position together, so it can stop anywhere and go on.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Final, Generic, Protocol, TypeVar, runtime_checkable
+from typing import Final, Generic, Protocol, TypeVar, runtime_checkable
 
 from azoth._conversion import make_converter
 from azoth.digests import Digest
@@ -131,9 +131,9 @@ class MemoryProjection(Generic[R]):
         {'greeting-1': 5}
     """
 
-    name: ClassVar[str] = "projection"
-    version: ClassVar[int] = 1
-    query: ClassVar[Query] = ALL
+    name: str = "projection"
+    version: int = 1
+    query: Query = ALL
 
     def __init__(self) -> None:
         self.position = 0
