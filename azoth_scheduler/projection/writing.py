@@ -40,14 +40,14 @@ def _lane_of(definition: Definition) -> str:
 
 
 @frozen
-class _Known:
+class _Found:
     # A task as a batch found it: the payload is left where it is, only the hash of both is known.
     data: bytes
-    definition: Definition
+    state: TaskState
     definition_hash: bytes
 
 
-_UNKNOWN: Final = _Known(b"", NO_TASK.definition, b"")
+_NOTHING: Final = _Found(b"", NO_TASK, b"")
 
 
 class Batch:
@@ -61,7 +61,7 @@ class Batch:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._known: dict[str, _Known] = {}
+        self._tasks: dict[str, _Found] = {}
         self._attempts: dict[str, bytes] = {}
         self.old_rows: list[bytes] = []
         self.new_rows: list[bytes] = []
@@ -70,13 +70,22 @@ class Batch:
         """
         Return a task's state, its payload left out; `NO_TASK` if it has none.
         """
+        return self._found(task_id).state
+
+    def _found(self, task_id: str) -> _Found:
+        # Also asked for when it is written: a fold that knew the state already did not read it.
+        found = self._tasks.get(task_id)
+        if found is None:
+            found = self._tasks[task_id] = self._read(task_id)
+        return found
+
+    def _read(self, task_id: str) -> _Found:
         found = self._connection.execute(statement("select_for_fold"), (task_id,)).fetchone()
         if found is None:
-            return NO_TASK
-        state, written, hashed = found
+            return _NOTHING
+        data, written, hashed = found
         definition = NO_TASK.definition if written is None else definition_of(written)
-        self._known[task_id] = _Known(state, definition, hashed or b"")
-        return state_of(state, definition)
+        return _Found(data, state_of(data, definition), hashed or b"")
 
     def get_run(self, execution_id: str) -> AttemptRow | None:
         """
@@ -99,17 +108,18 @@ class Batch:
         tasks: list[tuple[str, str | None, int | None, bool, bytes]] = []
         definitions: list[tuple[str, bytes, bytes, bytes]] = []
         for task_id, state in folded.states.items():
-            known, definition = self._known.get(task_id, _UNKNOWN), state.definition
-            hashed = known.definition_hash
-            if definition is not known.definition:
+            found, definition = self._found(task_id), state.definition
+            hashed = found.definition_hash
+            # A definition changes with its generation and never else.
+            if state.generation != found.state.generation:
                 written = definition_bytes(definition)
                 hashed = definition_hash(written, definition.payload)
                 definitions.append((task_id, written, hashed, definition.payload))
             data, wake = state_bytes(state), wake_at(state)
             lane = None if wake is None else _lane_of(definition)
             tasks.append((task_id, lane, wake, bool(state.active), data))
-            if known is not _UNKNOWN:
-                self.old_rows.append(row(task_id, known.data, known.definition_hash))
+            if found is not _NOTHING:
+                self.old_rows.append(row(task_id, found.data, found.definition_hash))
             self.new_rows.append(row(task_id, data, hashed))
         self._connection.executemany(statement("put_definition"), definitions)
         self._connection.executemany(statement("put_task"), tasks)
