@@ -36,12 +36,12 @@ class _Change:
     # What was decided for one task, not yet in the log.
     state: TaskState
     expected: int
-    events: list[SchedulerEvent]
+    changes: list[tuple[SchedulerEvent, TaskState]]
 
     def apply(self, command: TaskCommand) -> None:
         for event in decide(self.state, command):
             self.state = evolve(self.state, event)
-            self.events.append(event)
+            self.changes.append((event, self.state))
 
 
 class Client:
@@ -93,9 +93,11 @@ class Client:
         return {task_id: _Change(state, state.version, []) for task_id, state in states.items()}
 
     def _append(self, changes: Iterable[tuple[str, _Change]]) -> None:
-        parcels = [_parcel(*change) for change in changes if change[1].events]
+        parcels = [_parcel(*change) for change in changes if change[1].changes]
         for group in packed(parcels):
             self._store.append(*(write for parcel in group for write in parcel.writes))
+            for parcel in group:
+                self._table.foresee(parcel.writes[-1], parcel.item.changes)
         if parcels:
             self._bell.ring()
 
@@ -108,6 +110,6 @@ class Client:
         return decided()
 
 
-def _parcel(task_id: str, change: _Change) -> Parcel[str]:
-    events = tuple(registry.encode(event) for event in change.events)
-    return parcel_of(task_id, (Write(stream_of(task_id), events, change.expected),))
+def _parcel(task_id: str, change: _Change) -> Parcel[_Change]:
+    events = tuple(registry.encode(event) for event, _ in change.changes)
+    return parcel_of(change, (Write(stream_of(task_id), events, change.expected),))

@@ -58,7 +58,7 @@ class Gathered:
         finished: Attempts of this worker that ended, in the order in which they did.
         overdue: Attempts past their deadline.
         lost: Attempts to be taken from their workers.
-        running: Attempts that this worker runs and that nobody asked to stop yet.
+        running: Attempts that this worker runs, save those whose outcome the log has.
         due: Tasks with something to start, in the order in which they start.
         states: The tasks of everything named above.
     """
@@ -102,6 +102,7 @@ class Unit:
 
     Attributes:
         expected: The version of the task's stream that it was decided on.
+        changes: The task's events, each with the state after it.
         output: The handler's events, which stand directly before the task's own.
         settles: The attempts that are over once it has landed.
         starts: The attempts that begin then.
@@ -109,7 +110,7 @@ class Unit:
 
     task_id: str
     expected: int
-    events: tuple[SchedulerEvent, ...]
+    changes: tuple[tuple[SchedulerEvent, TaskState], ...]
     output: tuple[Write, ...] = ()
     settles: tuple[Fence, ...] = ()
     starts: tuple[Start, ...] = ()
@@ -123,7 +124,7 @@ class Plan:
     Attributes:
         units: To be appended; each stands alone.
         stops: To be carried out at once; asking again does no harm.
-        refused: Attempts whose fence is gone: their results are dropped, and counted.
+        refused: Attempts whose fence is gone: what is known of them is dropped.
     """
 
     units: tuple[Unit, ...]
@@ -136,7 +137,9 @@ class _Draft:
     # What is decided for one task so far; the state runs ahead of the log.
     state: TaskState
     expected: int
-    events: list[SchedulerEvent] = field(factory=list[SchedulerEvent])
+    changes: list[tuple[SchedulerEvent, TaskState]] = field(
+        factory=list[tuple[SchedulerEvent, TaskState]]
+    )
     output: tuple[Write, ...] = ()
     settles: list[Fence] = field(factory=list[Fence])
     starts: list[Start] = field(factory=list[Start])
@@ -145,9 +148,9 @@ class _Draft:
         events = decide(self.state, command)
         for event in events:
             self.state = evolve(self.state, event)
+            self.changes.append((event, self.state))
             if isinstance(event, TaskRunStarted):
                 self._start(event)
-        self.events.extend(events)
         return bool(events)
 
     def _start(self, event: TaskRunStarted) -> None:
@@ -160,7 +163,7 @@ class _Draft:
         return Unit(
             task_id=task_id,
             expected=self.expected,
-            events=tuple(self.events),
+            changes=tuple(self.changes),
             output=self.output,
             settles=tuple(self.settles),
             starts=tuple(self.starts),
@@ -172,6 +175,7 @@ def plan(gathered: Gathered, now: Instant) -> Plan:
     Decide one pass: outcomes and timeouts, then lost attempts, then claims for the free slots.
     """
     passing = _Pass(gathered, now)
+    passing.look_after_running()
     passing.record_outcomes()
     passing.record_timeouts()
     passing.take_lost()
@@ -190,14 +194,22 @@ class _Pass:
         self._stops: list[Stop] = []
 
     def planned(self) -> Plan:
-        stops = [*self._stops, *self._asked_to_stop()]
-        units = [draft.unit(task_id) for task_id, draft in self._drafts.items() if draft.events]
-        return Plan(units=tuple(units), stops=tuple(stops), refused=tuple(self._refused))
+        units = [draft.unit(task_id) for task_id, draft in self._drafts.items() if draft.changes]
+        return Plan(units=tuple(units), stops=tuple(self._stops), refused=tuple(self._refused))
+
+    def look_after_running(self) -> None:
+        for fence in self._gathered.running:
+            run = self._gathered.states[fence[0]].with_fence(fence[1])
+            if run is None:
+                self._refused.append(fence)
+                self._stop(fence, "the attempt was taken from this worker")
+            elif run.cancel is not None:
+                self._stop(fence, run.cancel or "cancelled")
 
     def record_outcomes(self) -> None:
         for finished in self._gathered.finished:
             draft = self._draft(finished.fence[0])
-            if draft.output:
+            if draft.changes:
                 # The events of a handler stand directly before its outcome, so one unit has room
                 # for one outcome; this one is taken up by the next pass.
                 continue
@@ -214,11 +226,15 @@ class _Pass:
             draft = self._draft(overdue.fence[0])
             run = draft.state.with_fence(overdue.fence[1])
             if run is None:
+                # Ended in this pass, or taken before it.
+                continue
+            if run.worker_id != self._gathered.worker_id and not self._serves(draft.state):
+                # What a handler says of retries is known to those who serve its type.
                 continue
             told = _timed_out(overdue.fence, run, self._now, overdue.ran)
             draft.decide(self._outcome(draft.state, told))
             draft.settles.append(told.fence)
-            self._stops.append(Stop(fence=told.fence, reason=told.error or ""))
+            self._stop(told.fence, told.error or "")
 
     def take_lost(self) -> None:
         for lost in self._gathered.lost:
@@ -230,7 +246,8 @@ class _Pass:
                 given_back=lost.given_back,
                 lost_max=self._gathered.settings.max_lost,
             )
-            self._draft(lost.fence[0]).decide(command)
+            if not self._draft(lost.fence[0]).decide(command):
+                self._refused.append(lost.fence)
 
     def claim(self) -> None:
         free = self._gathered.free
@@ -252,9 +269,8 @@ class _Pass:
         return [task_id for _, _, task_id in sorted(ready)]
 
     def _serves(self, state: TaskState) -> bool:
-        # Only what is due was chosen by type and queue; an attempt ended by this worker was too,
-        # but one that it takes from another may be of a type it does not serve.
-        return state.definition.task_type in self._gathered.settings.by_type
+        # What is due was chosen by type and queue, but what is taken from another worker was not.
+        return self._gathered.settings.serves(state.definition)
 
     def _draft(self, task_id: str) -> _Draft:
         draft = self._drafts.get(task_id)
@@ -287,13 +303,8 @@ class _Pass:
             lease=settings.lease,
         )
 
-    def _asked_to_stop(self) -> Iterable[Stop]:
-        for fence in self._gathered.running:
-            run = self._draft(fence[0]).state.with_fence(fence[1])
-            if run is None:
-                yield Stop(fence=fence, reason="the attempt was taken from this worker")
-            elif run.cancel is not None:
-                yield Stop(fence=fence, reason=run.cancel or "cancelled")
+    def _stop(self, fence: Fence, reason: str) -> None:
+        self._stops.append(Stop(fence=fence, reason=reason))
 
 
 def _in_time(finished: Finished, run: OpenRun) -> Finished:

@@ -2,13 +2,17 @@
 The schedule table as a program uses it: one projection, caught up before each look, under a lock.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from threading import RLock
 
+from azoth.events import Write
 from azoth.projector import Projector
 from azoth.store import EventStore
+from azoth_scheduler.events import SchedulerEvent
 from azoth_scheduler.projection.base import ScheduleProjection
+from azoth_scheduler.projection.fold import Known
+from azoth_scheduler.task import TaskState
 
 __all__ = ["ScheduleTable"]
 
@@ -32,6 +36,18 @@ class ScheduleTable:
         with self._lock:
             self._projector.catch_up()
             yield self._projection
+
+    def foresee(self, write: Write, changes: Sequence[tuple[SchedulerEvent, TaskState]]) -> None:
+        """
+        Remember the events of a task that were appended as *write*, each with the state after it.
+
+        The fold then need not read them back. The write named an exact version, so they stand at
+        the versions after it.
+        """
+        assert isinstance(write.expected, int), "a task is written at the version read"
+        for offset, (event, (change, state)) in enumerate(zip(write.events, changes, strict=True)):
+            known = Known(event.data, change, state)
+            self._projection.foresee(write.stream, write.expected + offset + 1, known)
 
     def close(self) -> None:
         """

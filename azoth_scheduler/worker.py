@@ -63,11 +63,13 @@ class Workshop:
 
 @define
 class _Running:
-    # An attempt that an executor has; settled once the log has its outcome without it.
+    # An attempt that an executor has; settled once the log has its outcome without it, released
+    # once it was asked to stop for no other reason than that the scheduler shuts down.
     stop: StopSignal
     started: Microseconds
     deadline: Microseconds
     settled: bool = False
+    released: bool = False
 
 
 class Worker:
@@ -88,8 +90,8 @@ class Worker:
         self._running: dict[Fence, _Running] = {}
         self._unrecorded: dict[Fence, Finished] = {}
         self._given_back: dict[Fence, Lost] = {}
+        self._doubted: set[Fence] = set()
         self._surveyed: Microseconds | None = None
-        self._survey = Survey()
         self._backoff = _BACKOFF_FIRST
         self._held_until: Microseconds | None = None
         self._conflicted = False
@@ -115,21 +117,42 @@ class Worker:
         """
         return sum(one.settled for one in tuple(self._running.values()))
 
+    @property
+    def holds(self) -> bool:
+        """
+        Say whether a handler is at work on an attempt that the log knows of.
+        """
+        ended = {finished.fence for finished in tuple(self._inbox)}
+        running = tuple(self._running.items())
+        return any(not one.settled and fence not in ended for fence, one in running)
+
     def step(self) -> Instant | None:
         """
         Make one pass; return when to look again: None if nothing is known to come.
+
+        While the store is busy or full, or loses answers, passes are put off with growing waits.
+        What ended is kept meanwhile, and its handler does not run again; claims are planned anew.
         """
+        now, monotonic = self._clock.now(), self._clock.monotonic()
+        if self._held_until is not None and monotonic < self._held_until:
+            return Instant(now + self._held_until - monotonic)
         self._conflicted = False
-        self._shop.keeper.renew()
-        now = self._clock.now()
-        self._act(plan(self._gather(now), now))
-        return self._next_look()
+        try:
+            self._shop.keeper.renew()
+            self._act(plan(self._gather(now), now))
+            looks_at = self._next_look()
+        except (StoreBusy, StoreFull, OutcomeUnknown) as error:
+            return Instant(now + self._hold(error))
+        self._held_until, self._backoff = None, _BACKOFF_FIRST
+        self._doubted.clear()
+        return looks_at
 
     def ask_to_stop(self) -> None:
         """
         Ask every running attempt to stop, because the scheduler shuts down.
         """
         for running in tuple(self._running.values()):
+            running.released |= not running.stop.is_set()
             running.stop.set(_SHUTDOWN)
 
     # Gather: reads only.
@@ -143,7 +166,7 @@ class Worker:
             overdue = (*self._overdue(), *survey.overdue)
             lost = (*self._given_back.values(), *survey.lost, *orphans)
             finished = tuple(self._unrecorded.values())
-            running = self._not_asked()
+            running = self._unsettled()
             named = {
                 *(one.fence[0] for one in finished),
                 *(one.fence[0] for one in overdue),
@@ -170,10 +193,10 @@ class Worker:
     def _take_finished(self) -> None:
         while self._inbox:
             finished = self._inbox.popleft()
-            running = self._running.pop(finished.fence)
-            if running.settled:
+            running = self._running.pop(finished.fence, None)
+            if running is None or running.settled:
                 self._refuse(finished.fence)
-            elif finished.outcome == "cancelled" and running.stop.reason == _SHUTDOWN:
+            elif finished.outcome == "cancelled" and running.released:
                 self._given_back[finished.fence] = Lost(
                     fence=finished.fence,
                     reason=_SHUTDOWN,
@@ -191,12 +214,8 @@ class Worker:
             if not running.settled and now >= running.deadline
         ]
 
-    def _not_asked(self) -> tuple[Fence, ...]:
-        return tuple(
-            fence
-            for fence, running in self._running.items()
-            if not running.settled and not running.stop.is_set()
-        )
+    def _unsettled(self) -> tuple[Fence, ...]:
+        return tuple(fence for fence, running in self._running.items() if not running.settled)
 
     def _look_after_others(
         self, projection: ScheduleProjection, now: Instant
@@ -230,28 +249,42 @@ class Worker:
             if running := self._running.get(stop.fence):
                 running.stop.set(stop.reason)
         for fence in planned.refused:
-            self._unrecorded.pop(fence, None)
-            self._refuse(fence)
-        self._held_until = None
+            self._drop(fence)
+        taken = 0
         for group in packed(_parcel(unit) for unit in planned.units):
-            self._append(group)
+            taken = self._append(group, taken)
 
-    def _append(self, group: list[Parcel[Unit]]) -> None:
+    def _append(self, group: list[Parcel[Unit]], taken: int) -> int:
+        # *taken* slots were to be freed by outcomes that conflicted: in the log they are not free.
         while group:
+            group, taken = _without_claims(group, taken)
             writes = [write for parcel in group for write in parcel.writes]
             try:
-                self._shop.store.append(*writes)
+                if group:
+                    self._shop.store.append(*writes)
             except WrongExpectedVersion as error:
                 stale = {failure.stream for failure in error.failures}
+                units = {stream_of(one.item.task_id): one.item for one in group}
+                taken += sum(self._frees(units[stream]) for stream in stale)
                 group = [one for one in group if stream_of(one.item.task_id) not in stale]
                 self._conflicted = True
-            except (StoreBusy, StoreFull, OutcomeUnknown) as error:
-                self._hold(error)
-                return
             else:
-                self._backoff = _BACKOFF_FIRST
+                for parcel in group:
+                    self._shop.table.foresee(parcel.writes[-1], parcel.item.changes)
                 self._land([parcel.item for parcel in group])
-                return
+                break
+        return taken
+
+    def _drop(self, fence: Fence) -> None:
+        # The log has an end of this attempt; where an answer was lost, it is the one told here.
+        self._given_back.pop(fence, None)
+        if running := self._running.get(fence):
+            running.settled = True
+        if self._unrecorded.pop(fence, None) is not None and fence not in self._doubted:
+            self._refuse(fence)
+
+    def _frees(self, unit: Unit) -> bool:
+        return not unit.starts and any(fence in self._unrecorded for fence in unit.settles)
 
     def _land(self, units: Sequence[Unit]) -> None:
         for unit in units:
@@ -265,11 +298,13 @@ class Worker:
             for start in unit.starts:
                 self._launch(start)
 
-    def _hold(self, error: StoreError) -> None:
-        # Outcomes are kept and tried again; claims are planned anew. The handlers do not run again.
-        logger.warning("append put off", extra={"error": str(error), "after_us": self._backoff})
-        self._held_until = Microseconds(self._clock.monotonic() + self._backoff)
-        self._backoff = Microseconds(min(2 * self._backoff, _BACKOFF_MAX))
+    def _hold(self, error: StoreError) -> Microseconds:
+        if isinstance(error, OutcomeUnknown):
+            self._doubted.update(self._unrecorded)
+        wait, self._backoff = self._backoff, Microseconds(min(2 * self._backoff, _BACKOFF_MAX))
+        self._held_until = Microseconds(self._clock.monotonic() + wait)
+        logger.warning("pass put off", extra={"error": str(error), "wait_us": wait})
+        return wait
 
     def _launch(self, start: Start) -> None:
         started = self._clock.monotonic()
@@ -280,7 +315,14 @@ class Worker:
             started=started,
             deadline=Microseconds(started + timeout),
         )
-        self._shop.executor.submit(attempt, self._clock, self._report)
+        try:
+            self._shop.executor.submit(attempt, self._clock, self._report)
+        except BaseException as error:
+            # Nobody carries it out, so a survey finds its claim and gives it back.
+            self._running.pop(start.fence, None)
+            if not isinstance(error, Exception):
+                raise
+            logger.exception("attempt not begun", extra={"execution_id": start.run.execution_id})
 
     def _report(self, finished: Finished) -> None:
         # Called by the executor, from any thread.
@@ -293,8 +335,6 @@ class Worker:
 
     def _next_look(self) -> Instant | None:
         now, monotonic = self._clock.now(), self._clock.monotonic()
-        if self._held_until is not None:
-            return Instant(now + max(0, self._held_until - monotonic))
         if self._conflicted or self._inbox or self._unrecorded or self._given_back:
             return now
         looks = [
@@ -309,8 +349,19 @@ class Worker:
         return min(looks, default=None)
 
 
+def _without_claims(group: list[Parcel[Unit]], count: int) -> tuple[list[Parcel[Unit]], int]:
+    # Those of the lowest rank stand last; a claim that follows an outcome of its own task stays.
+    kept: list[Parcel[Unit]] = []
+    for parcel in reversed(group):
+        if count and parcel.item.starts and not parcel.item.settles:
+            count -= 1
+        else:
+            kept.append(parcel)
+    return kept[::-1], count
+
+
 def _parcel(unit: Unit) -> Parcel[Unit]:
-    events = tuple(registry.encode(event) for event in unit.events)
+    events = tuple(registry.encode(event) for event, _ in unit.changes)
     return parcel_of(unit, (*unit.output, Write(stream_of(unit.task_id), events, unit.expected)))
 
 

@@ -11,6 +11,7 @@ from azoth.clocks import Instant
 from azoth.events import Event, Query
 from azoth_scheduler.events import CATEGORY
 from azoth_scheduler.history import AttemptRow
+from azoth_scheduler.projection.fold import Known
 from azoth_scheduler.task import OpenRun, Status, TaskState, status_of
 
 __all__ = ["QUERY", "ActiveRun", "ScheduleProjection", "Served", "TaskFilter"]
@@ -112,6 +113,12 @@ class ScheduleProjection(Protocol):
     def apply(self, events: Sequence[Event], position: int) -> None:
         """
         Fold *events* and move to *position*; each touched row is written once.
+        """
+        ...
+
+    def foresee(self, stream: str, version: int, known: Known) -> None:
+        """
+        Remember what its appender knows of an event, so that it need not be read back.
         """
         ...
 

@@ -13,15 +13,58 @@ from attrs import field, frozen
 
 from azoth.events import Event
 from azoth_scheduler.changes import evolve, skip_event
-from azoth_scheduler.events import CATEGORY, registry, task_of
+from azoth_scheduler.events import CATEGORY, SchedulerEvent, registry, task_of
 from azoth_scheduler.history import AttemptRow, evolve_attempt, execution_of
 from azoth_scheduler.task import TaskState
 
-__all__ = ["Folded", "Rows", "UnreadableLog", "fold"]
+__all__ = ["Folded", "Foreseen", "Known", "Rows", "UnreadableLog", "fold"]
 
 _log: Final = logging.getLogger("azoth_scheduler")
 
 _PREFIX: Final = f"{CATEGORY}-"
+
+_FORESEEN_MAX: Final = 20_000
+"""Of one projection: two of the largest appends; what is dropped is read from the log."""
+
+
+@frozen
+class Known:
+    """
+    Hold what a writer knows of an event that it has appended: it need not be read back.
+
+    Attributes:
+        data: The bytes that were appended; an event with others is another one.
+        change: What they were encoded from.
+        state: The task's state after it.
+    """
+
+    data: bytes
+    change: SchedulerEvent
+    state: TaskState
+
+
+class Foreseen:
+    """
+    Keep what a writer knows until the fold comes there: a hint that saves time, never an answer.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, int], Known] = {}
+
+    def add(self, stream: str, version: int, known: Known) -> None:
+        """
+        Remember the event that was appended as *version* of *stream*.
+        """
+        if len(self._known) >= _FORESEEN_MAX:
+            self._known.clear()
+        self._known[stream, version] = known
+
+    def take(self, event: Event) -> Known | None:
+        """
+        Return what is known of *event*, and forget it; None if it has to be read.
+        """
+        known = self._known.pop((event.stream, event.version), None)
+        return known if known is not None and known.data == event.data else None
 
 
 class Rows(Protocol):
@@ -58,7 +101,7 @@ class Folded:
     unreadable: list[tuple[Event, Exception]] = field(factory=list[tuple[Event, Exception]])
 
 
-def fold(events: Iterable[Event], rows: Rows) -> Folded:
+def fold(events: Iterable[Event], rows: Rows, foreseen: Foreseen) -> Folded:
     """
     Return what *events*, in the order of the log, make of *rows*.
     """
@@ -66,26 +109,36 @@ def fold(events: Iterable[Event], rows: Rows) -> Folded:
     for event in events:
         # A stream without an id belongs to no task.
         if event.stream.startswith(_PREFIX):
-            _add(folded, event, rows)
+            _add(folded, event, rows, foreseen)
     return folded
 
 
-def _add(folded: Folded, event: Event, rows: Rows) -> None:
+def _add(folded: Folded, event: Event, rows: Rows, foreseen: Foreseen) -> None:
     task_id = task_of(event.stream)
+    known = foreseen.take(event)
+    if known is not None:
+        _add_attempt(folded, known.change, event.position, rows)
+        folded.states[task_id] = known.state
+        return
     state = folded.states.get(task_id) or rows.get(task_id)
     try:
         change = registry.decode(event)
         after = evolve(state, change)
-        execution_id = execution_of(change)
-        if execution_id is not None:
-            known = folded.attempts.get(execution_id) or rows.get_run(execution_id)
-            attempt = evolve_attempt(known, change, event.position)
-            if attempt is not None:
-                folded.attempts[execution_id] = attempt
+        _add_attempt(folded, change, event.position, rows)
     except Exception as error:  # noqa: BLE001 - whatever is wrong with it, all other tasks go on
         after = skip_event(state)
         folded.unreadable.append((event, error))
     folded.states[task_id] = after
+
+
+def _add_attempt(folded: Folded, change: SchedulerEvent, position: int, rows: Rows) -> None:
+    execution_id = execution_of(change)
+    if execution_id is None:
+        return
+    known = folded.attempts.get(execution_id) or rows.get_run(execution_id)
+    attempt = evolve_attempt(known, change, position)
+    if attempt is not None:
+        folded.attempts[execution_id] = attempt
 
 
 class UnreadableLog:

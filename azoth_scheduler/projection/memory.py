@@ -12,7 +12,7 @@ from azoth.events import Event, Query
 from azoth_scheduler.history import AttemptRow
 from azoth_scheduler.projection.base import QUERY, ActiveRun, Served, TaskFilter
 from azoth_scheduler.projection.due_index import DueIndex
-from azoth_scheduler.projection.fold import Folded, UnreadableLog, fold
+from azoth_scheduler.projection.fold import Folded, Foreseen, Known, UnreadableLog, fold
 from azoth_scheduler.projection.rows import (
     attempt_bytes,
     definition_bytes,
@@ -50,6 +50,7 @@ class MemoryScheduleProjection:
         self._unreadable = 0
         self._unreadable_log = UnreadableLog()
         self._hashes = _Hashes()
+        self._foreseen = Foreseen()
 
     @property
     def position(self) -> int:
@@ -64,11 +65,17 @@ class MemoryScheduleProjection:
         """
         with self._lock:
             new = [event for event in events if event.position > self._position]
-            folded = fold(new, self)
+            folded = fold(new, self, self._foreseen)
             self._take(folded)
             self._position = max(self._position, position)
             self._unreadable += len(folded.unreadable)
         self._unreadable_log.report(folded.unreadable)
+
+    def foresee(self, stream: str, version: int, known: Known) -> None:
+        """
+        Remember what its appender knows of an event, so that it need not be read back.
+        """
+        self._foreseen.add(stream, version, known)
 
     def _take(self, folded: Folded) -> None:
         for task_id, state in folded.states.items():

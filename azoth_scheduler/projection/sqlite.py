@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from heapq import merge
 from itertools import groupby, islice
 from os import PathLike, fspath
-from typing import Final
 
 from attrs import evolve as changed
 from attrs import frozen
@@ -19,7 +18,7 @@ from azoth.events import Event, Query
 from azoth.marks import Mark, mark_of
 from azoth_scheduler.history import AttemptRow
 from azoth_scheduler.projection.base import QUERY, ActiveRun, Served, TaskFilter
-from azoth_scheduler.projection.fold import UnreadableLog, fold
+from azoth_scheduler.projection.fold import Foreseen, Known, UnreadableLog, fold
 from azoth_scheduler.projection.rows import attempt_of, definition_of, row, state_of
 from azoth_scheduler.projection.statements import statement
 from azoth_scheduler.projection.table_file import MEMORY, TableFile
@@ -46,9 +45,9 @@ class SqliteScheduleProjection:
         StoreBusy: Another process held it for more than 5 s.
     """
 
-    name: Final = "schedule"
-    version: Final = 1
-    query: Final[Query] = QUERY
+    name: str = "schedule"
+    version: int = 1
+    query: Query = QUERY
 
     def __init__(self, path: str | PathLike[str] = MEMORY) -> None:
         self._file = TableFile(fspath(path), self.version)
@@ -56,6 +55,7 @@ class SqliteScheduleProjection:
         self._digest: Digest | None = None
         self._digest_position = 0
         self._seen = 0
+        self._foreseen = Foreseen()
 
     @property
     def position(self) -> int:
@@ -85,6 +85,12 @@ class SqliteScheduleProjection:
         """
         self._save(events, mark.position, mark)
 
+    def foresee(self, stream: str, version: int, known: Known) -> None:
+        """
+        Remember what its appender knows of an event, so that it need not be read back.
+        """
+        self._foreseen.add(stream, version, known)
+
     def _save(self, events: Sequence[Event], position: int, mark: Mark | None) -> None:
         with self._file.lock:
             with self._file.transaction("IMMEDIATE") as connection:
@@ -92,7 +98,8 @@ class SqliteScheduleProjection:
                 if position <= meta.position:
                     return
                 batch = Batch(connection)
-                folded = fold((event for event in events if event.position > meta.position), batch)
+                new = (event for event in events if event.position > meta.position)
+                folded = fold(new, batch, self._foreseen)
                 batch.write(folded)
                 mark = mark or meta.mark
                 values = (position, mark.position, mark.crc, len(folded.unreadable))
