@@ -16,7 +16,16 @@ from azoth.clocks import Instant, datetime_of
 from azoth.events import Event
 from azoth.json_format import STDLIB
 
-__all__ = ["as_json", "print_event", "print_event_line", "print_json", "print_table", "time_of"]
+__all__ = [
+    "as_json",
+    "clean",
+    "console",
+    "print_event",
+    "print_event_line",
+    "print_json",
+    "print_table",
+    "time_of",
+]
 
 _DATA_WIDTH: Final = 80
 
@@ -26,6 +35,22 @@ def time_of(instant: Instant) -> str:
     Return an instant in ISO 8601, UTC, to the microsecond.
     """
     return datetime_of(instant).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def console() -> Console:
+    """
+    Return a console for what a command prints, which takes no text for markup.
+    """
+    # Made for each use: the stream may be another one by then, and costs nothing.
+    return Console(highlight=False, markup=False)
+
+
+def clean(text: str) -> str:
+    """
+    Return a text without what could act on a terminal.
+    """
+    # What is in a log must not reach into the terminal that shows it.
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def as_json(event: Event) -> Mapping[str, Any]:
@@ -64,10 +89,10 @@ def print_event_line(event: Event) -> None:
     line = Text(no_wrap=True, overflow="ignore")
     line.append(f"{event.position:>8} ", style="bold")
     line.append(f"{time_of(event.recorded_at)} ", style="dim")
-    line.append(f"{_clean(event.stream)}@{event.version} ", style="cyan")
-    line.append(f"{_clean(event.type)} ", style="green")
+    line.append(f"{clean(event.stream)}@{event.version} ", style="cyan")
+    line.append(f"{clean(event.type)} ", style="green")
     line.append(shown)
-    _console().print(line, soft_wrap=True)
+    console().print(line, soft_wrap=True)
 
 
 def print_event(event: Event) -> None:
@@ -83,7 +108,7 @@ def print_event(event: Event) -> None:
         **{f"metadata {name}": value for name, value in sorted(event.metadata.items())},
     }
     print_table(rows)
-    _console().print(Text(_indented(event.data)), soft_wrap=True)
+    console().print(Text(_indented(event.data)), soft_wrap=True)
 
 
 def print_table(rows: Mapping[str, str]) -> None:
@@ -92,18 +117,13 @@ def print_table(rows: Mapping[str, str]) -> None:
     """
     table = Table.grid(padding=(0, 2))
     for name, value in rows.items():
-        table.add_row(Text(_clean(name), style="dim"), Text(_clean(value), overflow="fold"))
-    _console().print(table)
-
-
-def _console() -> Console:
-    # Made for each use: the stream may be another one by then, and costs nothing.
-    return Console(highlight=False)
+        table.add_row(Text(clean(name), style="dim"), Text(clean(value), overflow="fold"))
+    console().print(table)
 
 
 def _readable(data: bytes) -> str:
     try:
-        return _clean(data.decode())
+        return clean(data.decode())
     except UnicodeDecodeError:
         return b64encode(data).decode("ascii")
 
@@ -113,9 +133,4 @@ def _indented(data: bytes) -> str:
         text = json.dumps(STDLIB.loads(data), indent=2, ensure_ascii=False)
     except (ValueError, RecursionError):
         return _readable(data)
-    return "\n".join(map(_clean, text.splitlines()))
-
-
-def _clean(text: str) -> str:
-    # What is in a log must not reach into the terminal that shows it.
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return "\n".join(map(clean, text.splitlines()))
