@@ -58,7 +58,8 @@ class Story:
     Decide commands one after the other, at a time that is moved by hand.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, task_id: str = TASK) -> None:
+        self._task_id = task_id
         self.now = at()
         self.state: TaskState = NO_TASK
         self.told: list[SchedulerEvent] = []
@@ -87,7 +88,7 @@ class Story:
         Schedule the task.
         """
         definition = define(schedule, payload, options)
-        return self.do(ScheduleTask(at=self.now, task_id=TASK, definition=definition))
+        return self.do(ScheduleTask(at=self.now, task_id=self._task_id, definition=definition))
 
     def start(
         self,
@@ -169,32 +170,32 @@ class Story:
         """
         Cancel the task.
         """
-        return self.do(CancelTask(at=self.now, task_id=TASK, reason=reason))
+        return self.do(CancelTask(at=self.now, task_id=self._task_id, reason=reason))
 
     def pause(self, reason: str = "maintenance") -> tuple[Any, ...]:
         """
         Pause the task.
         """
-        return self.do(PauseTask(at=self.now, task_id=TASK, reason=reason))
+        return self.do(PauseTask(at=self.now, task_id=self._task_id, reason=reason))
 
     def resume(self, reason: str = "") -> tuple[Any, ...]:
         """
         Resume the task.
         """
-        return self.do(ResumeTask(at=self.now, task_id=TASK, reason=reason))
+        return self.do(ResumeTask(at=self.now, task_id=self._task_id, reason=reason))
 
     def trigger(self, payload: bytes | None = None) -> tuple[Any, ...]:
         """
         Ask for a run now.
         """
-        return self.do(TriggerTask(at=self.now, task_id=TASK, payload=payload))
+        return self.do(TriggerTask(at=self.now, task_id=self._task_id, payload=payload))
 
     def cancel_run(self, execution_id: str, reason: str = "wrong data") -> tuple[Any, ...]:
         """
         Stop one run.
         """
         return self.do(
-            CancelRun(at=self.now, task_id=TASK, execution_id=execution_id, reason=reason)
+            CancelRun(at=self.now, task_id=self._task_id, execution_id=execution_id, reason=reason)
         )
 
     @property
