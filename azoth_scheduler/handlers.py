@@ -121,6 +121,9 @@ class Handlers(Mapping[str, TaskHandler]):
             raise HandlerNotFound(task_type=task_type, known=tuple(self._by_type))
         return handler
 
+    def __contains__(self, task_type: object) -> bool:
+        return task_type in self._by_type
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._by_type)
 

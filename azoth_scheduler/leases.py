@@ -6,9 +6,9 @@ its row has stood still for one lease on the observer's monotonic clock: no cloc
 another's. A death on this host is proved by the lock that the worker's process held.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from logging import getLogger
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from typing import Final, Self
 
 from attrs import field, frozen
@@ -23,8 +23,14 @@ __all__ = ["LeaseKeeper", "LeaseWatch", "Renewing", "Survey"]
 
 logger: Final = getLogger("azoth_scheduler")
 
+_TAKING: Final = Lock()
+"""Two schedulers of one process may share a store object, which takes either for its own."""
+
 _RENEWALS: Final = 3
 """How often a lease is renewed while it holds: two renewals may fail before it runs out."""
+
+_PAUSE_SECONDS_MIN: Final = 0.01
+"""Between two looks at whether it is time to renew."""
 
 
 class LeaseKeeper:
@@ -83,17 +89,22 @@ class LeaseKeeper:
         if self._worker_id is None or self._store is None:
             return
         now = self._clock.monotonic()
-        if now - self._renewed >= self.interval:
-            self._store.renew(self._worker_id, self._until())
+        if now - self._renewed < self.interval:
+            return
+        if self._store.renew(self._worker_id, self._until()):
             self._renewed = now
+        else:
+            # Another process holds the lock, as a parent does in its fork: be somebody else.
+            self._worker_id = self._taken()
 
     def _taken(self) -> str:
         if self._store is None:
             return f"{self._name}/{self._clock.now()}"
-        incarnation = 1 + max(map(self._incarnation_of, self._store.leases()), default=0)
+        with _TAKING:
+            incarnation = 1 + max(map(self._incarnation_of, self._store.leases()), default=0)
+            while not self._store.renew(f"{self._name}/{incarnation}", self._until()):
+                incarnation += 1
         self._renewed = self._clock.monotonic()
-        while not self._store.renew(f"{self._name}/{incarnation}", self._until()):
-            incarnation += 1
         return f"{self._name}/{incarnation}"
 
     def _incarnation_of(self, lease: Lease) -> int:
@@ -106,9 +117,9 @@ class LeaseKeeper:
 
 @frozen
 class _Sighting:
-    # A lease as it was first seen: it stands still while it does not change.
+    # The lease behind an attempt, and since when: it stands still while it is the same.
     until: Instant
-    seen: Microseconds
+    since: Microseconds
 
 
 @frozen(kw_only=True)
@@ -130,16 +141,14 @@ class LeaseWatch:
         self._store = store if isinstance(store, LeaseStore) else None
         self._clock = clock
         self._lease = lease
-        self._sightings: dict[str, _Sighting] = {}
+        self._sightings: dict[tuple[str, int | None], _Sighting] = {}
 
     def survey(self, active: Sequence[ActiveRun], now: Instant) -> Survey:
         """
         Look at the leases of the workers of *active*, none of which is this worker's.
         """
-        if not active:
-            self._sightings.clear()
-            return Survey()
-        leases = {lease.worker: lease for lease in self._leases()}
+        leases = {lease.worker: lease for lease in self._leases()} if active else {}
+        self._sight(active, leases)
         lost: list[Lost] = []
         overdue: list[Overdue] = []
         for one in active:
@@ -153,6 +162,16 @@ class LeaseWatch:
     def _leases(self) -> Iterable[Lease]:
         return () if self._store is None else self._store.leases()
 
+    def _sight(self, active: Sequence[ActiveRun], leases: Mapping[str, Lease]) -> None:
+        # A worker's clock may be set back, so any change of its row is a sign of life.
+        now, before = self._clock.monotonic(), self._sightings
+        self._sightings = {}
+        for one in active:
+            row, key = leases.get(one.run.worker_id), (one.task_id, one.run.fence)
+            fresh = _Sighting(one.run.lease_until if row is None else row.until, now)
+            seen = before.get(key, fresh)
+            self._sightings[key] = seen if seen.until == fresh.until else fresh
+
     def _lost(self, one: ActiveRun, lease: Lease | None, now: Instant) -> Lost | None:
         run = one.run
         assert run.fence is not None, "an active run has a fence"
@@ -160,16 +179,10 @@ class LeaseWatch:
         fence = (one.task_id, run.fence)
         if lease is not None and lease.dead:
             return Lost(fence=fence, reason="its worker is dead", lease_until=until)
-        if self._stands_still(run.worker_id, until) and now >= until:
+        stood = self._clock.monotonic() - self._sightings[fence].since
+        if now >= until and stood >= self._lease:
             return Lost(fence=fence, reason="its lease has run out", lease_until=until)
         return None
-
-    def _stands_still(self, worker: str, until: Instant) -> bool:
-        monotonic = self._clock.monotonic()
-        sighting = self._sightings.get(worker)
-        if sighting is None or sighting.until < until:
-            sighting = self._sightings[worker] = _Sighting(until, monotonic)
-        return monotonic - sighting.seen >= self._lease
 
 
 def _overdue(one: ActiveRun, now: Instant) -> Overdue:
@@ -180,10 +193,16 @@ def _overdue(one: ActiveRun, now: Instant) -> Overdue:
 class Renewing:
     """
     Renew a lease on a thread of its own while a loop runs, whatever its passes do.
+
+    Args:
+        keeper: Keeps the lease.
+        holds: Says whether a claim is still held: a handler that hangs when the loop has ended
+            keeps its own while its process lives.
     """
 
-    def __init__(self, keeper: LeaseKeeper) -> None:
+    def __init__(self, keeper: LeaseKeeper, holds: Callable[[], bool]) -> None:
         self._keeper = keeper
+        self._holds = holds
         self._stopping = Event()
 
     def __enter__(self) -> Self:
@@ -194,10 +213,14 @@ class Renewing:
         self._stopping.set()
 
     def _renew(self) -> None:
-        while not self._stopping.wait(self._keeper.interval / 1_000_000 / _RENEWALS):
+        pause = max(_PAUSE_SECONDS_MIN, self._keeper.interval / 1_000_000 / _RENEWALS)
+        quiet = Event()
+        while not self._stopping.wait(pause) or self._holds():
             try:
                 self._keeper.renew()
             except StoreClosed:
                 return
             except StoreError as error:
                 logger.warning("lease not renewed", extra={"error": str(error)})
+            if self._stopping.is_set():
+                quiet.wait(pause)

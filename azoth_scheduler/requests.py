@@ -18,7 +18,13 @@ from azoth_scheduler.schedules import Schedule
 from azoth_scheduler.settings import Settings, positive
 from azoth_scheduler.task import Definition, Status, TaskState, Totals, status_of
 
-__all__ = ["PAYLOAD_BYTES_MAX", "PRIORITY_MAX", "ScheduleTaskRequest", "ScheduledTask"]
+__all__ = [
+    "PAYLOAD_BYTES_MAX",
+    "PRIORITY_MAX",
+    "ScheduleTaskRequest",
+    "ScheduledTask",
+    "check_payload",
+]
 
 PAYLOAD_BYTES_MAX: Final = 8 * 1024 * 1024
 """Of a task: base64 makes it a third longer, and the event that holds it has at most 16 MiB."""
@@ -94,13 +100,7 @@ class ScheduleTaskRequest:
             raise TypeError(
                 f"schedule is Cron, Interval, OneTime or Immediate, not {self.schedule!r}"
             )
-        if type(self.payload) is not bytes:
-            raise TypeError(f"payload is bytes, not {type(self.payload).__name__}; encode it first")
-        if len(self.payload) > PAYLOAD_BYTES_MAX:
-            raise ValueError(
-                f"payload has {len(self.payload)} bytes; the limit is {PAYLOAD_BYTES_MAX}: keep "
-                "large things elsewhere and hand over a reference"
-            )
+        check_payload(self.task_id, self.payload)
         if self.max_retries is not None:
             check_integer(self.max_retries, "max_retries", high=ATTEMPTS_MAX)
             if self.retry is not None:
@@ -131,6 +131,24 @@ class ScheduleTaskRequest:
             payload=self.payload,
             options=options,
         )
+
+
+def check_payload(task_id: str, payload: bytes) -> None:
+    """
+    Refuse what is no payload.
+
+    Raises:
+        InvalidTask: It is not bytes, or has more than `PAYLOAD_BYTES_MAX`.
+    """
+    if type(payload) is not bytes:
+        reason = f"payload is bytes, not {type(payload).__name__}; encode it first"
+        raise InvalidTask(task_id=task_id, reason=reason)
+    if len(payload) > PAYLOAD_BYTES_MAX:
+        reason = (
+            f"payload has {len(payload)} bytes; the limit is {PAYLOAD_BYTES_MAX}: keep large "
+            "things elsewhere and hand over a reference"
+        )
+        raise InvalidTask(task_id=task_id, reason=reason)
 
 
 @frozen(kw_only=True)

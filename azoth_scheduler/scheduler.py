@@ -7,13 +7,21 @@ import socket
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from logging import getLogger
-from threading import Lock
+from threading import Lock, get_ident
 from typing import Final
 
 from attrs import frozen
 
-from azoth.clocks import Clock, Instant, Microseconds, SystemClock, datetime_of, microseconds_of
-from azoth.events import check_integer, check_name
+from azoth.clocks import (
+    Clock,
+    Instant,
+    Microseconds,
+    SystemClock,
+    datetime_of,
+    microseconds_of,
+    timedelta_of,
+)
+from azoth.events import NAME_BYTES_MAX, check_integer, check_name
 from azoth.store import EventStore
 from azoth_scheduler import forecast as forecasts
 from azoth_scheduler.bell import Bell, Watcher
@@ -26,7 +34,7 @@ from azoth_scheduler.history import TaskRun
 from azoth_scheduler.leases import LeaseKeeper, LeaseWatch, Renewing
 from azoth_scheduler.projection import MemoryScheduleProjection
 from azoth_scheduler.projection.base import ScheduleProjection, Served, TaskFilter
-from azoth_scheduler.requests import ScheduledTask, ScheduleTaskRequest
+from azoth_scheduler.requests import ScheduledTask, ScheduleTaskRequest, check_payload
 from azoth_scheduler.retries import ATTEMPTS_MAX, RetryPolicy, from_max_retries
 from azoth_scheduler.settings import Settings, defaults_of, positive
 from azoth_scheduler.table import ScheduleTable
@@ -39,6 +47,11 @@ logger: Final = getLogger("azoth_scheduler")
 
 SLOTS_MAX: Final = 10_000
 """Of one scheduler: each may be a thread."""
+
+WORKER_BYTES_MAX: Final = NAME_BYTES_MAX - 20
+"""Of a worker's id: a slash and the number of its incarnation follow it."""
+
+_BEHIND_MIN: Final = timedelta(minutes=1)
 
 
 @frozen(kw_only=True)
@@ -53,6 +66,9 @@ class Health:
         stuck: Attempts that are timed out and have not come back; each takes a slot.
         late_results: Results that came after their outcome was recorded, and were dropped.
         unreadable: Events of the scheduler that could not be decoded; their tasks go on without.
+        unserved: Tasks that would run, of types that this scheduler has no handler for.
+        clock_behind: How far the clock is behind the last recorded time, where it is more than a
+            minute: nothing that lies ahead runs before it has come there.
     """
 
     head: int
@@ -61,6 +77,8 @@ class Health:
     stuck: int
     late_results: int
     unreadable: int
+    unserved: int
+    clock_behind: timedelta
 
 
 class Scheduler:
@@ -126,6 +144,7 @@ class Scheduler:
             lease=self._keeper.lease,
             max_lost=check_integer(max_lost, "max_lost", low=1),
             by_type=defaults_of(self._handlers),
+            queues=_names(queues, "queues"),
         )
         self._client = Client(store, self._table, self._clock, self._bell)
         self._executor = ThreadExecutor() if executor is None else executor
@@ -143,15 +162,23 @@ class Scheduler:
                 watch=LeaseWatch(store, self._clock, positive(lease, "lease")),
                 served=Served(
                     types=tuple(self._handlers),
-                    queues=None if queues is None else tuple(queues),
+                    queues=self._settings.queues,
                 ),
                 slots=min(slots, self._executor.slots or slots),
                 survey_every=self._poll,
             )
         )
         self._stepping = Lock()
+        self._stepper: int | None = None
         self._stopping = False
         self._grace = Microseconds(30_000_000)
+
+    @property
+    def store(self) -> EventStore:
+        """
+        Return the log that it works on.
+        """
+        return self._store
 
     # Tasks.
 
@@ -229,6 +256,7 @@ class Scheduler:
             InvalidTask: It is cancelled, or the handler refuses the payload.
         """
         if payload is not None:
+            check_payload(task_id, payload)
             self._validate(self._state(task_id).definition.task_type, task_id, payload)
         return self._command(
             task_id, lambda now: TriggerTask(at=now, task_id=task_id, payload=payload)
@@ -320,16 +348,22 @@ class Scheduler:
         """
         Say how the scheduler is doing.
         """
-        head = self._store.wait(0, 0)
+        last = self._store.read(limit=1, backwards=True)
+        recorded = last.events[0].recorded_at if last.events else Instant(0)
+        behind = timedelta_of(Microseconds(max(0, recorded - self._clock.now())))
         with self._table.look() as projection:
             position, unreadable = projection.position, projection.unreadable()
+            living = projection.list(TaskFilter(enabled=True))
+        unserved = [one for one in living if one.definition.task_type not in self._handlers]
         return Health(
-            head=head,
+            head=last.head,
             position=position,
             running=self._worker.running,
             stuck=self._worker.stuck,
             late_results=self._worker.late_results,
             unreadable=unreadable,
+            unserved=len(unserved) if self._handlers else 0,
+            clock_behind=behind if behind > _BEHIND_MIN else timedelta(),
         )
 
     # The loop.
@@ -362,7 +396,8 @@ class Scheduler:
         """
         Make passes until `shutdown`: at once when something is appended or ends, and when due.
         """
-        with Watcher(self._store, self._bell), Renewing(self._keeper):
+        renewing = Renewing(self._keeper, lambda: self._worker.holds)
+        with Watcher(self._store, self._bell), renewing:
             while not self._stopping:
                 self._bell.wait(self._pause(self._step()))
             self.drain(self._grace / 1_000_000)
@@ -409,12 +444,14 @@ class Scheduler:
         self._table.close()
 
     def _step(self) -> Instant | None:
-        if not self._stepping.acquire(blocking=False):
-            raise RuntimeError("a pass is being made; one thread at a time makes them, no handler")
-        try:
-            return self._worker.step()
-        finally:
-            self._stepping.release()
+        if self._stepper == get_ident():
+            raise RuntimeError("a pass is being made, and this is part of it: no handler makes one")
+        with self._stepping:
+            self._stepper = get_ident()
+            try:
+                return self._worker.step()
+            finally:
+                self._stepper = None
 
     def _pause(self, looks_at: Instant | None) -> float:
         poll = _seconds(self._poll)
@@ -467,4 +504,15 @@ def _seed_policy(max_retries: int) -> RetryPolicy:
 def _worker_name(worker_id: str | None) -> str:
     if worker_id is None:
         return f"{socket.gethostname()}-{os.getpid()}"
-    return check_name(worker_id, "worker id")
+    size = len(check_name(worker_id, "worker id").encode())
+    if size > WORKER_BYTES_MAX:
+        raise ValueError(f"worker id has {size} bytes; give 1 to {WORKER_BYTES_MAX}")
+    return worker_id
+
+
+def _names(names: Sequence[str] | None, what: str) -> tuple[str, ...] | None:
+    if names is None:
+        return None
+    if isinstance(names, str):
+        raise TypeError(f"{what} are a sequence of names, not {names!r}; write [{names!r}]")
+    return tuple(check_name(name, what) for name in names)

@@ -39,6 +39,7 @@ class Settings:
         lease: How long a claim holds without being renewed; None where the store keeps no leases.
         max_lost: How many losses in a row exhaust a run.
         by_type: What the handlers say.
+        queues: The queues that are served; None for all.
     """
 
     retry: RetryPolicy = RetryPolicy()
@@ -46,6 +47,14 @@ class Settings:
     lease: Microseconds | None = Microseconds(30_000_000)
     max_lost: int = 3
     by_type: Mapping[str, TypeDefaults] = field(factory=dict[str, TypeDefaults])
+    queues: tuple[str, ...] | None = None
+
+    def serves(self, definition: Definition) -> bool:
+        """
+        Say whether tasks so defined are run here.
+        """
+        served = self.queues is None or definition.options.queue in self.queues
+        return served and definition.task_type in self.by_type
 
     def policy_of(self, definition: Definition) -> RetryPolicy:
         """

@@ -91,6 +91,7 @@ class Worker:
         self._unrecorded: dict[Fence, Finished] = {}
         self._given_back: dict[Fence, Lost] = {}
         self._doubted: set[Fence] = set()
+        self._said: set[str] = set()
         self._surveyed: Microseconds | None = None
         self._backoff = _BACKOFF_FIRST
         self._held_until: Microseconds | None = None
@@ -224,6 +225,7 @@ class Worker:
         if self._surveyed is not None and monotonic - self._surveyed < self._shop.survey_every:
             return Survey(), ()
         self._surveyed = monotonic
+        self._say_unserved(projection, now)
         active = projection.active()
         mine = self._shop.keeper.taken
         others = [one for one in active if one.run.worker_id != mine]
@@ -238,6 +240,17 @@ class Worker:
             if one.run.worker_id == mine and not self._knows((one.task_id, one.run.fence or 0))
         ]
         return self._shop.watch.survey(others, now), orphans
+
+    def _say_unserved(self, projection: ScheduleProjection, now: Instant) -> None:
+        # Nothing is wrong where another scheduler serves the type, so each is said once.
+        everybody = Served(queues=self._shop.served.queues)
+        for state in (
+            projection.due(now, self._shop.slots, everybody) if self._shop.handlers else ()
+        ):
+            task_type = state.definition.task_type
+            if task_type not in self._shop.handlers and task_type not in self._said:
+                self._said.add(task_type)
+                logger.warning("no handler serves task type %r", task_type)
 
     def _knows(self, fence: Fence) -> bool:
         return fence in self._running or fence in self._unrecorded or fence in self._given_back

@@ -41,12 +41,12 @@ class ThreadExecutor:
         Hand *attempt* to an idle thread, or to a new one.
         """
         with self._lock:
+            # Started first: where there is no room for a thread, nobody may find the attempt later.
+            if self._busy >= self._threads:
+                Thread(target=self._work, name="azoth-handler", daemon=True).start()
+                self._threads += 1
             self._busy += 1
-            starts = self._busy > self._threads
-            self._threads += starts
         self._jobs.put((attempt, clock, report))
-        if starts:
-            Thread(target=self._work, name="azoth-handler", daemon=True).start()
 
     def close(self) -> None:
         """
