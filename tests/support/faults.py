@@ -84,6 +84,7 @@ class FaultyLog(WithoutLeases):
         self._leases = store
         self._lock = Lock()
         self._faults: list[tuple[Chosen, StoreError, bool]] = []
+        self._races: list[tuple[Chosen, Callable[[], object]]] = []
         self._lease_faults: list[StoreError] = []
         self.attempts = 0
 
@@ -96,6 +97,13 @@ class FaultyLog(WithoutLeases):
         with self._lock:
             self._faults += [(on, error, after_commit)] * times
 
+    def before(self, act: Callable[[], object], *, on: Chosen) -> None:
+        """
+        Do *act* directly before the next append chosen by *on*: somebody else was quicker.
+        """
+        with self._lock:
+            self._races.append((on, act))
+
     def fail_leases(self, error: StoreError, times: int = 1) -> None:
         """
         Let the next *times* renewals, or looks at leases, raise *error*.
@@ -106,6 +114,7 @@ class FaultyLog(WithoutLeases):
     def append(
         self, *writes: Write, checkpoint: Checkpoint | None = None, key: str | None = None
     ) -> Appended:
+        self._race(writes)
         error, after_commit = self._taken(writes)
         if error is not None and not after_commit:
             raise error
@@ -121,6 +130,13 @@ class FaultyLog(WithoutLeases):
     def leases(self) -> Sequence[Lease]:
         self._fail_lease()
         return self._leases.leases()
+
+    def _race(self, writes: Sequence[Write]) -> None:
+        with self._lock:
+            acts = [act for chosen, act in self._races if chosen(writes)]
+            self._races = [race for race in self._races if not race[0](writes)]
+        for act in acts:
+            act()
 
     def _taken(self, writes: Sequence[Write]) -> tuple[StoreError | None, bool]:
         with self._lock:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from threading import Event, Semaphore, Thread
 from typing import Any, Final, TypeAlias, TypeVar
 
-from azoth.clocks import Clock
+from azoth.clocks import Clock, datetime_of
 from azoth.store import EventStore
 from azoth.testing import ManualClock
 from azoth_scheduler import (
@@ -196,6 +196,13 @@ class Stage:
         self.sound = True
         self._schedulers: list[Scheduler] = []
         self._gates: list[Gate] = []
+
+    @property
+    def now(self) -> datetime:
+        """
+        Return what the clock shows.
+        """
+        return datetime_of(self.clock.now())
 
     def scheduler(self, *handlers: TaskHandler, **options: Said) -> Scheduler:
         """
