@@ -120,6 +120,7 @@ class _Sighting:
     # The lease behind an attempt, and since when: it stands still while it is the same.
     until: Instant
     since: Microseconds
+    moved: bool = False
 
 
 @frozen(kw_only=True)
@@ -152,10 +153,11 @@ class LeaseWatch:
         lost: list[Lost] = []
         overdue: list[Overdue] = []
         for one in active:
-            found = self._lost(one, leases.get(one.run.worker_id), now)
+            lease = leases.get(one.run.worker_id)
+            found = self._lost(one, lease, now)
             if found is not None:
                 lost.append(found)
-            elif now >= one.run.deadline_at + self._lease:
+            elif now >= one.run.deadline_at + self._lease and self._lives(one, lease, now):
                 overdue.append(_overdue(one, now))
         return Survey(lost=tuple(lost), overdue=tuple(overdue))
 
@@ -168,9 +170,10 @@ class LeaseWatch:
         self._sightings = {}
         for one in active:
             row, key = leases.get(one.run.worker_id), (one.task_id, one.run.fence)
-            fresh = _Sighting(one.run.lease_until if row is None else row.until, now)
-            seen = before.get(key, fresh)
-            self._sightings[key] = seen if seen.until == fresh.until else fresh
+            until = one.run.lease_until if row is None else row.until
+            seen = before.get(key, _Sighting(until, now))
+            same = seen.until == until
+            self._sightings[key] = seen if same else _Sighting(until, now, moved=True)
 
     def _lost(self, one: ActiveRun, lease: Lease | None, now: Instant) -> Lost | None:
         run = one.run
@@ -183,6 +186,11 @@ class LeaseWatch:
         if now >= until and stood >= self._lease:
             return Lost(fence=fence, reason="its lease has run out", lease_until=until)
         return None
+
+    def _lives(self, one: ActiveRun, lease: Lease | None, now: Instant) -> bool:
+        # Where both have run out, the attempt is lost; whether the lease has may not be known yet.
+        moved = self._sightings[(one.task_id, one.run.fence)].moved
+        return lease is not None and (now < lease.until or moved)
 
 
 def _overdue(one: ActiveRun, now: Instant) -> Overdue:
