@@ -76,6 +76,7 @@ class FaultyLog(WithoutLeases):
 
     Attributes:
         attempts: How many appends were tried that a fault was meant for.
+        on_renewal: Called after each renewal.
     """
 
     def __init__(self, store: EventStore) -> None:
@@ -87,6 +88,7 @@ class FaultyLog(WithoutLeases):
         self._races: list[tuple[Chosen, Callable[[], object]]] = []
         self._lease_faults: list[StoreError] = []
         self.attempts = 0
+        self.on_renewal: Callable[[], object] = bool
 
     def fail(
         self, error: StoreError, times: int = 1, *, on: Chosen, after_commit: bool = False
@@ -125,7 +127,9 @@ class FaultyLog(WithoutLeases):
 
     def renew(self, worker: str, until: Instant) -> bool:
         self._fail_lease()
-        return self._leases.renew(worker, until)
+        answer = self._leases.renew(worker, until)
+        self.on_renewal()
+        return answer
 
     def leases(self) -> Sequence[Lease]:
         self._fail_lease()
