@@ -100,7 +100,8 @@ def _without_blanks(words: Sequence[str]) -> str | None:
     Return a hint if some word looks like a part of its neighbour's list, range or step.
     """
     joined = re.sub(r" *([,/-]) *", r"\1", " ".join(words)).split()
-    if len(joined) == len(words):
+    loose = any(word[0] in ",/-" or word[-1] in ",/-" for word in joined)
+    if len(joined) == len(words) or len(joined) not in {5, 6} or loose:
         return None
     return f"a field holds no blanks: write {' '.join(joined)!r}"
 
@@ -116,16 +117,20 @@ def refuse_item(item: str, field: int, texts: Sequence[str]) -> NoReturn:
     """
     spec = FIELDS[field]
     reason, guess = _reason(item, spec)
-    hint = f"{spec.name} takes {spec.low} to {spec.high}" if guess is None else guess
-    blanks = None if item else _without_blanks(texts)
-    if blanks is not None:
-        hint = blanks
-    elif guess is not None and " " not in guess:
-        items = [guess if part == item else part for part in texts[field].split(",")]
-        meant = [*texts[:field], ",".join(part for part in items if part), *texts[field + 1 :]]
-        hint = f"write {' '.join(meant)!r}"
+    hint = f"{spec.name} takes {spec.low} to {spec.high}"
+    if guess is not None:
+        hint = guess if " " in guess else _corrected(item, guess, field, texts) or hint
     shown = _short(texts[field], 60)
     raise Refusal(f"{reason} (field {field + 1}, {spec.name}={shown})", hint)
+
+
+def _corrected(item: str, guess: str, field: int, texts: Sequence[str]) -> str | None:
+    blanks = None if item else _without_blanks(texts)
+    if blanks is not None:
+        return blanks
+    items = [guess if part == item else part for part in texts[field].split(",")]
+    text = ",".join(part for part in items if part)
+    return f"write {' '.join([*texts[:field], text, *texts[field + 1 :]])!r}" if text else None
 
 
 def _reason(item: str, spec: FieldSpec) -> Guess:

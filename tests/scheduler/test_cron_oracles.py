@@ -1,0 +1,240 @@
+"""
+Our evaluator against three others: a slow one of our own, croniter and cronsim.
+
+`AZOTH_PROFILE=soak` tries 20,000 expressions against the slow one.
+"""
+
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from cronsim import CronSim
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+
+from azoth_scheduler.cron import DayMatch, DstPolicy, croniter_next
+from azoth_scheduler.errors import InvalidSchedule
+from azoth_scheduler.schedules import Cron
+from tests.support.cron_reference import Reference, clock_changes, expand, local
+
+# Half-hour and two-hour changes, a missing day, negative DST, changes at midnight, Ramadan's.
+ZONES: Final = (
+    "UTC", "Europe/Berlin", "Europe/Dublin", "Europe/London", "Europe/Riga", "America/New_York",
+    "America/Havana", "America/Sao_Paulo", "America/Santiago", "America/St_Johns",
+    "America/Asuncion", "Australia/Lord_Howe", "Pacific/Apia", "Pacific/Chatham",
+    "Pacific/Kwajalein", "Pacific/Easter", "Antarctica/Troll", "Antarctica/Casey",
+    "Africa/Casablanca", "Africa/Cairo", "Africa/Monrovia", "Asia/Hebron", "Asia/Gaza",
+    "Asia/Beirut", "Asia/Tehran", "Asia/Kathmandu",
+)  # fmt: skip
+# Dates that these zones left out when they crossed the date line.
+MISSING_DATES: Final = {
+    "Pacific/Apia": date(2011, 12, 30),
+    "Pacific/Kwajalein": date(1993, 8, 21),
+}
+# Crossings in whole hours: cronsim loses its way in a gap of a quarter of an hour.
+WHOLE_HOUR_ZONES: Final = (
+    "UTC", "Europe/Berlin", "Europe/Dublin", "Europe/London", "Europe/Riga", "America/New_York",
+    "America/Havana", "America/Sao_Paulo", "America/Santiago", "Africa/Cairo", "Asia/Beirut",
+)  # fmt: skip
+DAY: Final = timedelta(days=1)
+FIRST: Final = datetime.fromisoformat("1970-01-02")
+LAST: Final = datetime.fromisoformat("2090-01-01")
+MICROSECOND: Final = timedelta(microseconds=1)
+
+profile: Final = settings()
+# The soak profile, 2,000 examples, makes 20,000 of it; a usual run shall take seconds.
+many: Final = settings(
+    max_examples=(10 if profile.max_examples > 100 else 4) * profile.max_examples
+)
+
+
+@st.composite
+def items(draw: st.DrawFn, low: int, high: int, end: int) -> str:
+    """
+    Draw a number, a range, a step or a range with one.
+    """
+    first = draw(st.integers(low, high))
+    last = draw(st.integers(first, high))
+    step = draw(st.integers(1, (high - low) // 2 + 3))
+    forms = [f"{first}", f"{first}-{last}", f"{first}-{last}/{step}", f"*/{step}"]
+    if first <= end:
+        forms.append(f"{first}/{step}")
+    return draw(st.sampled_from(forms))
+
+
+def numbers(low: int, high: int, end: int) -> st.SearchStrategy[str]:
+    """
+    Draw a field of numbers: a star, or a list of up to three items.
+    """
+    listed = st.lists(items(low, high, end), min_size=1, max_size=3).map(",".join)
+    return st.sampled_from(["*", "?"]) | listed
+
+
+MINUTES: Final = numbers(0, 59, 59)
+# Readings that change with the clock lie around midnight and until four.
+HOURS: Final = numbers(0, 23, 23) | st.sampled_from(["0", "1", "2", "3", "1-3", "23,0", "*"])
+DAYS: Final = st.just("*") | numbers(1, 31, 31)
+SPECIAL_DAYS: Final = DAYS | st.sampled_from(["L", "LW", "L,15", "LW,1"])
+MONTHS: Final = st.just("*") | numbers(1, 12, 12) | st.sampled_from(["JAN-mar", "oct,NOV"])
+WEEKDAYS: Final = st.just("*") | numbers(0, 7, 6) | st.sampled_from(["mon-FRI", "5-7", "*/7"])
+SPECIAL_WEEKDAYS: Final = WEEKDAYS | st.sampled_from(
+    ["5L", "0L,7", "1#2", "SUN#1", "3#5", "friL,1"]
+)
+
+
+def joined(*fields: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    """
+    Draw an expression from its fields.
+    """
+    return st.tuples(*fields).map(" ".join)
+
+
+# The slow evaluator tries each second of an hour, so not every expression fires each second.
+SECONDS: Final = st.sampled_from(["0", "0", "30", "*/20", "7-9", "59/15", "1,2,58-59", "*"])
+SIX: Final = joined(SECONDS, MINUTES, HOURS, SPECIAL_DAYS, MONTHS, SPECIAL_WEEKDAYS)
+OPTIONS: Final = st.fixed_dictionaries(
+    {
+        "dst": st.sampled_from(["cron", "literal", "skip_once"]),
+        "day_match": st.sampled_from([None, None, "and", "or"]),
+    }
+)
+
+
+@st.composite
+def starts(draw: st.DrawFn, tz: str) -> datetime:
+    """
+    Draw an instant, most often within hours of a change of the clock.
+    """
+    changes = clock_changes(tz, 1970, 2050)
+    anywhere = st.datetimes(FIRST, LAST, timezones=st.just(UTC))
+    if not changes or draw(st.integers(0, 4)) == 0:
+        return draw(anywhere)
+    seconds = draw(st.integers(-9 * 3_600, 9 * 3_600) | st.integers(-2, 2))
+    near = draw(st.sampled_from(changes)) + timedelta(seconds=seconds)
+    return near + draw(st.sampled_from([0, 0, -1, 1, 500_000])) * MICROSECOND
+
+
+@many
+@given(expr=SIX, tz=st.sampled_from(ZONES), options=OPTIONS, data=st.data())
+@example(expr="0 0 0 * * *", tz="Pacific/Apia", options={"dst": "cron"}, data=None)
+@example(expr="0 0 12 30 12 *", tz="Pacific/Apia", options={"dst": "cron"}, data=None)
+def test_it_agrees_with_the_slow_evaluator(
+    expr: str, tz: str, options: dict[str, Any], data: st.DataObject | None
+) -> None:
+    """
+    Three steps: each strictly later, nothing in between skipped, nothing invented.
+    """
+    schedule = valid(expr, tz, **options)
+    reference = Reference(expr, tz, **options)
+    after = data.draw(starts(tz)) if data else datetime(2011, 12, 29, 12, tzinfo=UTC)
+
+    for _ in range(3):
+        expected = reference.next_after(after)
+        found = schedule.next_run_time(after)
+
+        assert expected == (found and found.astimezone(UTC))
+        if expected is None:
+            break
+        assert expected > after
+        assert reference.occurs_at(expected)
+        after = expected
+
+
+@many
+@given(
+    expr=joined(MINUTES, MINUTES, HOURS, DAYS, MONTHS, WEEKDAYS),
+    after=st.datetimes(FIRST, LAST),
+)
+def test_croniter_agrees_on_lists_of_numbers(expr: str, after: datetime) -> None:
+    """
+    On naive times, and on what its dialect can say, croniter gives the same answer.
+    """
+    schedule = valid(expr)
+
+    found = schedule.next_run_time(after.replace(tzinfo=UTC))
+
+    assert found is not None
+    assert croniter_next(expr, after) == found.replace(tzinfo=None)
+
+
+@many
+@given(
+    expr=joined(MINUTES, HOURS, DAYS, MONTHS, st.just("*") | numbers(0, 7, 6)),
+    tz=st.sampled_from(WHOLE_HOUR_ZONES),
+    data=st.data(),
+)
+def test_cronsim_agrees_in_every_zone(expr: str, tz: str, data: st.DataObject) -> None:
+    """
+    It follows Debian's cron, so five fields mean the same under the default policy.
+    """
+    schedule = valid(expr, tz)
+    after = data.draw(starts(tz))
+
+    expected = next(CronSim(for_cronsim(expr), after.astimezone(ZoneInfo(tz))))
+    found = schedule.next_run_time(after)
+
+    assert found is not None
+    assert expected.astimezone(UTC) == found.astimezone(UTC)
+
+
+@many
+@given(
+    time=st.tuples(st.integers(0, 59), st.integers(0, 4)),
+    tz=st.sampled_from(ZONES),
+    data=st.data(),
+)
+def test_a_fixed_time_runs_once_for_each_local_date(
+    time: tuple[int, int], tz: str, data: st.DataObject
+) -> None:
+    """
+    Under `dst="cron"` no local date is left out and none is served twice.
+
+    A date that the zone itself leaves out is served by the midnight after it.
+    """
+    minute, hour = time
+    schedule = Cron(f"0 {minute} {hour} * * *", tz=tz)
+    when = data.draw(starts(tz))
+    first = local(when, tz).date() - 2 * DAY
+    dates = [first + number * DAY for number in range(6)]
+    expected = Counter(dates)
+    missing = MISSING_DATES.get(tz)
+    if missing is not None and missing in expected:
+        del expected[missing]
+        # The midnight after it is its own time too if the schedule fires at midnight.
+        expected[missing + DAY] += 1 if minute or hour else 0
+
+    found: Counter[date] = Counter()
+    following = schedule.next_run_time(when - 5 * DAY)
+    while following is not None and following.date() <= dates[-1]:
+        found[following.date()] += following.date() in dates
+        following = schedule.next_run_time(following)
+
+    assert expected == found
+
+
+def for_cronsim(expr: str) -> str:
+    """
+    Write all but stars as numbers: cronsim reads `1-1/2` as `1/2`.
+    """
+    fields = expr.replace("?", "*").upper().split()
+    return " ".join(
+        ",".join(
+            item if item[0] == "*" else ",".join(map(str, sorted(expand(item, place))))
+            for item in text.split(",")
+        )
+        for place, text in enumerate(fields, 1)
+    )
+
+
+def valid(
+    expr: str, tz: str = "UTC", dst: DstPolicy = "cron", day_match: DayMatch | None = None
+) -> Cron:
+    """
+    Return a schedule, or give the example up where it is one that never fires.
+    """
+    try:
+        return Cron(expr, tz, dst, day_match)
+    except InvalidSchedule as error:
+        assume("no day of 400 years" not in error.reason and "is skipped by" not in error.reason)
+        raise
