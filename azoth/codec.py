@@ -6,11 +6,12 @@ renamed or moved freely, and a change of its shape is a new schema with an upcas
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from threading import RLock
 from typing import Any, TypeVar, cast
 
 from attrs import frozen, has
-from cattrs import transform_error
+from cattrs import Converter, transform_error
 
 from azoth._conversion import make_converter, register_tagged
 from azoth.errors import UndecodableEvent, UnknownEventType
@@ -257,6 +258,10 @@ class Registry:
             raise UnknownEventType(type=event.type, position=_position(event))
         return decoder
 
+    @cached_property
+    def _detailed(self) -> Converter:
+        return self.converter.copy(detailed_validation=True)
+
     def _reason(self, event: Event | NewEvent, decoder: _Decoder, error: Exception) -> str:
         # The fast functions do not say which field it was: the detailed ones look again.
         try:
@@ -266,7 +271,7 @@ class Registry:
         if not isinstance(data, dict):
             return f"its data is no JSON object but {data!r:.60}"
         try:
-            self.converter.copy(detailed_validation=True).structure(data, decoder.cls)
+            self._detailed.structure(data, decoder.cls)
         except Exception as found:  # noqa: BLE001 - whatever a hook raises
             return "; ".join(transform_error(found, "data", _sentence))
         return str(error)

@@ -31,7 +31,7 @@ from azoth.store import (
     VerifiableStore,
 )
 
-__all__ = ["azoth"]
+__all__ = ["azoth", "info", "show", "tail", "verify"]
 
 _CAPABILITIES: Final[dict[str, type]] = {
     "backup": BackupStore,
