@@ -78,7 +78,8 @@ def _started(
         due_at=run.due_at,
         attempt=attempt,
         retry_count=run.retry_count,
-        max_attempts=command.max_attempts,
+        # A retry that was promised is made, also where the policy allows fewer by now.
+        max_attempts=max(command.max_attempts, run.retry_count + 1),
         worker_id=command.worker_id,
         deadline_at=deadline,
         lease_until=deadline if command.lease is None else Instant(now + command.lease),

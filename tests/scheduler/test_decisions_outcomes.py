@@ -507,6 +507,22 @@ def test_the_count_of_the_policy_at_the_claim_decides() -> None:
     assert executed.retry_at == at(minutes=1)
 
 
+def test_a_retry_that_was_promised_is_made_under_a_stricter_policy() -> None:
+    """
+    Where a new default allows fewer attempts than have failed, the retry that waits is the last.
+    """
+    story = Story()
+    story.schedule(Immediate())
+    story.start(max_attempts=3)
+    story.fail()
+
+    (started,) = story.at(minutes=1).start(max_attempts=1)
+
+    assert (started.retry_count, started.max_attempts) == (1, 2)
+    _, disabled = story.fail()
+    assert disabled.reason == "exhausted: 2 of 2 attempts failed"
+
+
 def test_a_retry_waits_no_longer_than_the_cap() -> None:
     """
     C6: `min(cap, base * factor ** (k - 1))`.
