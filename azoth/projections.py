@@ -14,7 +14,7 @@ from azoth.events import ALL, Event, Query
 from azoth.json_format import STDLIB
 from azoth.marks import Mark
 
-__all__ = ["Digestible", "DurableProjection", "MemoryProjection", "Projection"]
+__all__ = ["Digestible", "DurableProjection", "MemoryProjection", "Projection", "bytes_of_row"]
 
 R = TypeVar("R")
 
@@ -182,7 +182,7 @@ class MemoryProjection(Generic[R]):
         for event in events:
             self.fold(event)
         # Encoded first: a row that cannot be hashed must not leave half a batch behind.
-        encoded = {key: _bytes_of(key, row) for key, row in self._changes.items()}
+        encoded = {key: bytes_of_row(key, row) for key, row in self._changes.items()}
         for key, row in self._changes.items():
             self._write(key, row, encoded[key])
         self._changes = {}
@@ -197,12 +197,15 @@ class MemoryProjection(Generic[R]):
     def _write(self, key: str, row: R | None, encoded: bytes) -> None:
         before = self._rows.pop(key, None)
         if before is not None:
-            self._digest.remove(_bytes_of(key, before))
+            self._digest.remove(bytes_of_row(key, before))
         if row is not None:
             self._rows[key] = row
             self._digest.add(encoded)
 
 
-def _bytes_of(key: str, row: object) -> bytes:
+def bytes_of_row(key: str, row: object) -> bytes:
+    """
+    Return what is hashed of a row: it depends on the row's value alone.
+    """
     # The standard library's JSON: the same bytes whatever else is installed.
     return STDLIB.dumps([key, _CONVERTER.unstructure(row)])

@@ -152,7 +152,8 @@ class Projector(Generic[P]):
     def _switch(self, beside: "Projector[P]") -> None:
         with self._lock:
             # The live one may have gone on since: what it shows must not go back.
-            beside.catch_up(until=max(self._cursor, beside.position))
+            while beside.position < self._cursor:
+                beside.catch_up(until=self._cursor)
             self._projection = beside.projection
             self._checked = True
             self._move(beside.position)
