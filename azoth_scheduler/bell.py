@@ -2,6 +2,8 @@
 What wakes a scheduler: one bell for appends, for attempts that ended, and for its own methods.
 """
 
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from typing import Final, Self
 
@@ -16,24 +18,31 @@ _LOOK_SECONDS: Final = 1.0
 class Bell:
     """
     Be rung by many and heard by one; a ring before the wait is heard too.
+
+    It may be rung in a signal handler, which runs in the midst of whatever its thread was doing. An
+    `Event` must not: one that is set while the same thread begins to wait for it locks it for ever.
     """
 
     def __init__(self) -> None:
-        self._rung = Event()
+        self._rings: SimpleQueue[None] = SimpleQueue()
+        self._rung = False
 
     def ring(self) -> None:
         """
         Wake whoever waits, or the next one who does.
         """
-        self._rung.set()
+        # Whoever is about to wake sees what this is rung for: it forgets first, then looks.
+        if not self._rung:
+            self._rung = True
+            self._rings.put(None)
 
     def wait(self, seconds: float) -> None:
         """
         Wait for a ring, at most *seconds*, and forget it.
         """
-        self._rung.wait(seconds)
-        # What was rung for is visible before the ring, so a pass after this line sees it.
-        self._rung.clear()
+        with suppress(Empty):
+            self._rings.get(timeout=seconds)
+            self._rung = False
 
 
 class Watcher:
