@@ -30,6 +30,7 @@ from azoth_scheduler.events import (
 )
 from azoth_scheduler.executors import Executor, InlineExecutor, ThreadExecutor
 from azoth_scheduler.handlers import TaskEvent, TaskHandler
+from azoth_scheduler.health import Health
 from azoth_scheduler.history import TaskRun
 from azoth_scheduler.projection import (
     MemoryScheduleProjection,
@@ -39,7 +40,7 @@ from azoth_scheduler.projection import (
 )
 from azoth_scheduler.requests import ScheduledTask, ScheduleTaskRequest
 from azoth_scheduler.retries import RetryPolicy
-from azoth_scheduler.scheduler import Health, Scheduler
+from azoth_scheduler.scheduler import Scheduler
 from azoth_scheduler.schedules import Cron, Immediate, Interval, OneTime, Schedule
 from azoth_scheduler.task import Status, Totals
 

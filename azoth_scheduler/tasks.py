@@ -1,0 +1,235 @@
+"""
+Tasks as their users see them: scheduled, changed, listed, and what became of their runs.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from azoth.clocks import datetime_of
+from azoth_scheduler import forecast as forecasts
+from azoth_scheduler.client import Client, Command
+from azoth_scheduler.commands import CancelRun, CancelTask, PauseTask, ResumeTask, TriggerTask
+from azoth_scheduler.errors import InvalidTask, RunNotFound, TaskNotFound
+from azoth_scheduler.handlers import Handlers
+from azoth_scheduler.history import TaskRun
+from azoth_scheduler.projection.base import TaskFilter
+from azoth_scheduler.requests import ScheduledTask, ScheduleTaskRequest, check_payload
+from azoth_scheduler.settings import Settings
+from azoth_scheduler.table import ScheduleTable
+from azoth_scheduler.task import TaskState
+
+__all__ = ["Tasks"]
+
+
+class Tasks:
+    """
+    Be the half of a scheduler that schedules, changes and shows tasks, and runs none.
+
+    Args:
+        table: Where tasks are looked up.
+        client: How changes reach the log.
+        handlers: Check what is scheduled; none leaves the check to the workers.
+        settings: What is shown where a request said nothing.
+    """
+
+    def __init__(
+        self, table: ScheduleTable, client: Client, handlers: Handlers, settings: Settings
+    ) -> None:
+        self._table = table
+        self._client = client
+        self._handlers = handlers
+        self._settings = settings
+
+    def schedule_task(self, request: ScheduleTaskRequest) -> ScheduledTask:
+        """
+        Schedule a task; the same definition again is a no-op, another one is an edit in place.
+
+        Returns:
+            The task as it stands now.
+
+        Raises:
+            HandlerNotFound: This scheduler has handlers, and none for the type.
+            InvalidTask: The handler refuses the payload.
+            InvalidSchedule: The schedule never fires.
+        """
+        return self.schedule_tasks([request])[0]
+
+    def schedule_tasks(self, requests: Iterable[ScheduleTaskRequest]) -> list[ScheduledTask]:
+        """
+        Schedule many tasks, up to a thousand in a commit.
+
+        All requests are checked before the first is written.
+
+        Returns:
+            The tasks as they stand now, in the order of the requests.
+
+        Raises:
+            HandlerNotFound: This scheduler has handlers, and none for a type.
+            InvalidTask: A handler refuses a payload.
+            InvalidSchedule: A schedule never fires.
+        """
+        checked = [self._checked(request) for request in requests]
+        states = self._client.schedule([(one.task_id, one.definition) for one in checked])
+        return [self._shown(state) for state in states]
+
+    def cancel_task(self, task_id: str, reason: str = "") -> ScheduledTask:
+        """
+        End a task: no further runs, a running attempt is asked to stop, the history stays.
+
+        Raises:
+            TaskNotFound: There is no such task.
+        """
+        return self._command(
+            task_id, lambda now: CancelTask(at=now, task_id=task_id, reason=reason)
+        )
+
+    def pause_task(self, task_id: str, reason: str = "") -> ScheduledTask:
+        """
+        Stop new starts by the schedule, retries too; a running attempt ends as usual.
+
+        Raises:
+            TaskNotFound: There is no such task.
+            InvalidTask: It is cancelled.
+        """
+        return self._command(task_id, lambda now: PauseTask(at=now, task_id=task_id, reason=reason))
+
+    def resume_task(self, task_id: str, reason: str = "") -> ScheduledTask:
+        """
+        Undo a pause and a disable; what fell due in between is not owed.
+
+        Raises:
+            TaskNotFound: There is no such task.
+            InvalidTask: It is cancelled.
+        """
+        return self._command(
+            task_id, lambda now: ResumeTask(at=now, task_id=task_id, reason=reason)
+        )
+
+    def trigger_task(self, task_id: str, *, payload: bytes | None = None) -> ScheduledTask:
+        """
+        Run a task now, beside its schedule; skipped, by event, while one of its runs is open.
+
+        Raises:
+            TaskNotFound: There is no such task.
+            InvalidTask: It is cancelled, or the handler refuses the payload.
+        """
+        if payload is not None:
+            check_payload(task_id, payload)
+            self._validate(self._state(task_id).definition.task_type, task_id, payload)
+        return self._command(
+            task_id, lambda now: TriggerTask(at=now, task_id=task_id, payload=payload)
+        )
+
+    def cancel_run(self, execution_id: str, reason: str = "") -> ScheduledTask:
+        """
+        Stop one run: its attempt is asked to stop, its retry does not come; the task goes on.
+
+        Raises:
+            RunNotFound: There is no such attempt, or its run is closed.
+        """
+        with self._table.look() as projection:
+            row = projection.get_run(execution_id)
+        if row is None:
+            raise RunNotFound(execution_id=execution_id)
+        return self._command(
+            row.task_id,
+            lambda now: CancelRun(
+                at=now, task_id=row.task_id, execution_id=execution_id, reason=reason
+            ),
+        )
+
+    def get_task(self, task_id: str) -> ScheduledTask | None:
+        """
+        Return a task as it stands; None if there is none.
+        """
+        with self._table.look() as projection:
+            state = projection.get(task_id)
+        return self._shown(state) if state.exists else None
+
+    def list_tasks(
+        self, chosen: TaskFilter = TaskFilter(), *, limit: int | None = None, after: str = ""
+    ) -> list[ScheduledTask]:
+        """
+        Return tasks in the order of their ids.
+
+        Args:
+            chosen: Which tasks.
+            limit: At most so many; None for all.
+            after: Only ids above this one: the last of the page before.
+        """
+        with self._table.look() as projection:
+            states = projection.list(chosen, limit, after)
+        return [self._shown(state) for state in states]
+
+    def runs(self, task_id: str, *, limit: int | None = None, after: int = 0) -> list[TaskRun]:
+        """
+        Return the attempts of a task, the earliest first.
+
+        Args:
+            task_id: The task.
+            limit: At most so many; None for all.
+            after: Only those above this position: the `position` of the last of the page before.
+
+        Raises:
+            TaskNotFound: There is no such task.
+        """
+        self._state(task_id)
+        with self._table.look() as projection:
+            rows = projection.runs(task_id, limit, after)
+        return [TaskRun.of(row) for row in rows]
+
+    def get_run(self, execution_id: str) -> TaskRun | None:
+        """
+        Return one attempt; None if there is none.
+        """
+        with self._table.look() as projection:
+            row = projection.get_run(execution_id)
+        return None if row is None else TaskRun.of(row)
+
+    def forecast(self, task_id: str, count: int = 5) -> list[datetime]:
+        """
+        Return the next nominal times of a task if nothing happens to it: a forecast, in UTC.
+
+        Raises:
+            TaskNotFound: There is no such task.
+        """
+        return [datetime_of(at) for at in forecasts.forecast(self._state(task_id), count)]
+
+    def digest(self) -> str:
+        """
+        Return a hash of the schedule table, equal wherever the same log was folded.
+        """
+        with self._table.look() as projection:
+            return projection.digest()
+
+    def _command(self, task_id: str, command: Command) -> ScheduledTask:
+        return self._shown(self._client.change(task_id, command))
+
+    def _state(self, task_id: str) -> TaskState:
+        with self._table.look() as projection:
+            state = projection.get(task_id)
+        if not state.exists:
+            raise TaskNotFound(task_id=task_id)
+        return state
+
+    def _shown(self, state: TaskState) -> ScheduledTask:
+        return ScheduledTask.of(state, self._settings)
+
+    def _checked(self, request: ScheduleTaskRequest) -> ScheduleTaskRequest:
+        if not isinstance(request, ScheduleTaskRequest):
+            raise TypeError(f"expected a ScheduleTaskRequest, got {request!r}")
+        self._validate(request.task_type, request.task_id, request.payload)
+        return request
+
+    def _validate(self, task_type: str, task_id: str, payload: bytes) -> None:
+        if not self._handlers:
+            return
+        handler = self._handlers[task_type]
+        try:
+            handler.validate(payload)
+        except InvalidTask as error:
+            raise InvalidTask(task_id=error.task_id or task_id, reason=error.reason) from error
+        except Exception as error:
+            raise InvalidTask(
+                task_id=task_id, reason=f"{task_type!r} refuses the payload: {error!r}"
+            ) from error
