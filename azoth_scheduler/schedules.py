@@ -110,7 +110,7 @@ class Cron:
         return self.timetable().next_datetime(after)
 
 
-def _every(value: object) -> float:
+def _every(value: timedelta | float) -> float:
     """
     Return an interval in seconds, an int where it is whole, so that equal intervals are equal.
     """
@@ -171,7 +171,7 @@ class Interval:
         return Microseconds(_micros(self.every))
 
 
-def _at(value: object) -> Instant:
+def _at(value: datetime | int) -> Instant:
     """
     Return a time as an instant.
     """

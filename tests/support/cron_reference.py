@@ -27,8 +27,6 @@ MACROS = {
     "@yearly": "0 0 0 1 1 *",
     "@annually": "0 0 0 1 1 *",
 }
-# No zone has turned its clocks back by more since 1970; `test_cron_zones` holds it to that.
-REPEATED_MAX = timedelta(hours=3)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 SECOND = timedelta(seconds=1)
@@ -63,16 +61,14 @@ class Reference:
         """
         found: list[datetime] = []
         shown = local(after, self.tz)
-        for hour in self.hours_from(shown - REPEATED_MAX):
-            # Readings come in order, unless a clock is turned back near them.
-            repeats = len(offsets_near(hour, self.tz)) > 1
-            if hour + HOUR <= shown and not repeats:
-                continue
-            if found and (not repeats or hour > local(min(found), self.tz) + REPEATED_MAX):
+        for hour in self.hours_from(shown - spread(shown, self.tz)):
+            # Readings come in order, unless clocks are turned back near them, by this at most.
+            back = spread(hour, self.tz)
+            if found and hour > local(min(found), self.tz) + back:
                 break
             for reading in self.readings_in(hour):
                 found += [when for when in self.instants_of(reading) if when > after]
-                if found and not repeats:
+                if found and not back:
                     break
         return min(found, default=None)
 
@@ -208,17 +204,29 @@ def copies(reading: datetime, tz: str) -> list[datetime]:
     Return the instants, none to two, at which a clock in the zone shows a reading.
     """
     as_utc = reading.replace(tzinfo=UTC)
-    offsets = offsets_near(reading.replace(minute=0, second=0), tz)
+    offsets = offsets_near(reading, tz)
     return sorted(as_utc - offset for offset in offsets if local(as_utc - offset, tz) == reading)
 
 
-@lru_cache(maxsize=100_000)
-def offsets_near(hour: datetime, tz: str) -> frozenset[timedelta]:
+def spread(reading: datetime, tz: str) -> timedelta:
     """
-    Return the offsets from UTC that a zone has around an hour of its local time.
+    Return how far the offsets from UTC around a reading lie apart.
+    """
+    offsets = offsets_near(reading, tz)
+    return max(offsets) - min(offsets)
+
+
+def offsets_near(reading: datetime, tz: str) -> frozenset[timedelta]:
+    """
+    Return the offsets from UTC that a zone has around a reading of its clocks.
 
     Offsets lie from -12 to +14 hours, and no zone has changed its own twice in these 28 hours.
     """
+    return _offsets_near(reading.replace(minute=0, second=0, microsecond=0), tz)
+
+
+@lru_cache(maxsize=100_000)
+def _offsets_near(hour: datetime, tz: str) -> frozenset[timedelta]:
     as_utc = hour.replace(tzinfo=UTC)
     return frozenset(offset_at(as_utc + n * HOUR, tz) for n in (-15, 13))
 
