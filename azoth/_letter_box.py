@@ -63,7 +63,7 @@ class LetterBox:
         self.version = 0
         self.open: dict[str, Letter] = {}
         self._position = 0
-        self._waiting: dict[tuple[str, str], int] = {}
+        self._waiting: dict[tuple[str, str], dict[str, None]] = {}
 
     def refresh(self, store: EventStore) -> None:
         """
@@ -84,11 +84,8 @@ class LetterBox:
         """
         if letter.key is None:
             return letter
-        same = (letter.handler, letter.key)
-        return min(
-            (other for other in self.open.values() if (other.handler, other.key) == same),
-            key=lambda other: other.position,
-        )
+        # They were set aside in the order of the log, and a dict keeps that order.
+        return self.open[next(iter(self._waiting[letter.handler, letter.key]))]
 
     def _fold(self, event: Event) -> None:
         self.version, self._position = event.version, event.position
@@ -116,8 +113,7 @@ class LetterBox:
         )
         self.open[letter.id] = letter
         if letter.key is not None:
-            same = (letter.handler, letter.key)
-            self._waiting[same] = self._waiting.get(same, 0) + 1
+            self._waiting.setdefault((letter.handler, letter.key), {})[letter.id] = None
 
     def _add_error(self, change: DeadLetterFailed) -> None:
         letter_id = _id(change.position, change.handler)
@@ -130,7 +126,7 @@ class LetterBox:
         letter = self.open.pop(letter_id, None)
         if letter is None or letter.key is None:
             return
-        same = (letter.handler, letter.key)
-        self._waiting[same] -= 1
-        if not self._waiting[same]:
-            del self._waiting[same]
+        waiting = self._waiting[letter.handler, letter.key]
+        del waiting[letter_id]
+        if not waiting:
+            del self._waiting[letter.handler, letter.key]

@@ -62,7 +62,7 @@ class DeadLetters:
         """
         Return the open letters, by position.
         """
-        return sorted(self._load().open.values(), key=lambda letter: letter.position)
+        return self._listed(self._load())
 
     def retry(self, letter_id: str) -> bool:
         """
@@ -75,12 +75,7 @@ class DeadLetters:
             LookupError: There is no such open letter, or its handler is not there.
             ValueError: An earlier letter of the same key is open; retry that one first.
         """
-        for _ in range(_ATTEMPTS - 1):
-            try:
-                return self._retry(letter_id)
-            except WrongExpectedVersion:
-                continue
-        return self._retry(letter_id)
+        return self._retry(LetterBox(self._consumer), letter_id)
 
     def retry_all(self) -> int:
         """
@@ -88,11 +83,11 @@ class DeadLetters:
 
         Those that wait behind one that fails are left as they are.
         """
-        settled = 0
-        for letter in self.list():
-            box = self._load()
+        settled, box = 0, self._load()
+        for letter in self._listed(box):
+            box.refresh(self._store)
             if letter.id in box.open and box.first_of_key(letter).id == letter.id:
-                settled += self.retry(letter.id)
+                settled += self._retry_if_open(box, letter.id)
         return settled
 
     def drop(self, letter_id: str, reason: str = "") -> None:
@@ -111,16 +106,35 @@ class DeadLetters:
         box.refresh(self._store)
         return box
 
-    def _retry(self, letter_id: str) -> bool:
-        box = self._load()
-        letter = _find(box, letter_id)
-        if (first := box.first_of_key(letter)) is not letter:
-            raise ValueError(
-                f"dead letter {letter_id!r} waits behind {first.id!r}; retry that one first"
-            )
-        writes, change = self._react(letter)
-        self._store.append(*writes, Write(box.stream, [change], box.version))
-        return bool(change.type == letters.type_of(DeadLetterSettled))
+    def _retry_if_open(self, box: LetterBox, letter_id: str) -> bool:
+        try:
+            return self._retry(box, letter_id)
+        except LookupError:
+            # Somebody else settled it; but a handler that is missing is worth an error.
+            if letter_id in box.open:
+                raise
+            return False
+
+    def _listed(self, box: LetterBox) -> Sequence[Letter]:
+        return sorted(box.open.values(), key=lambda letter: letter.position)
+
+    def _retry(self, box: LetterBox, letter_id: str) -> bool:
+        is_settled = False
+        for attempt in range(_ATTEMPTS):
+            box.refresh(self._store)
+            letter = _find(box, letter_id)
+            first = box.first_of_key(letter)
+            if first is not letter:
+                raise ValueError(f"dead letter {letter_id!r} waits behind {first.id!r}; retry that")
+            writes, change = self._react(letter)
+            is_settled = change.type == letters.type_of(DeadLetterSettled)
+            try:
+                self._store.append(*writes, Write(box.stream, [change], box.version))
+                break
+            except WrongExpectedVersion:
+                if attempt + 1 == _ATTEMPTS:
+                    raise
+        return is_settled
 
     def _react(self, letter: Letter) -> tuple[Sequence[Write], NewEvent]:
         handler, position = self._handlers.get(letter.handler), letter.position
