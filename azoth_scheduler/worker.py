@@ -4,20 +4,20 @@ One pass of a scheduler in the world: gather, plan, act; each touches only its o
 
 from collections import deque
 from collections.abc import Sequence
-from logging import LoggerAdapter, getLogger
+from logging import getLogger
 from typing import Final
 
 from attrs import define, frozen
 
-from azoth.clocks import Clock, Instant, Microseconds, datetime_of
+from azoth.clocks import Clock, Instant, Microseconds
 from azoth.errors import OutcomeUnknown, StoreBusy, StoreError, StoreFull
 from azoth.events import Write
 from azoth.store import EventStore
 from azoth.streams import WrongExpectedVersion
 from azoth_scheduler.bell import Bell
-from azoth_scheduler.context import StopSignal, TaskContext
+from azoth_scheduler.context import StopSignal
 from azoth_scheduler.events import registry, stream_of
-from azoth_scheduler.execution import Attempt, Fence, Finished
+from azoth_scheduler.execution import Fence, Finished
 from azoth_scheduler.executors.base import Executor
 from azoth_scheduler.handlers import Handlers
 from azoth_scheduler.leases import LeaseKeeper, LeaseWatch, Survey
@@ -25,8 +25,8 @@ from azoth_scheduler.packing import Parcel, packed, parcel_of
 from azoth_scheduler.plan import Gathered, Lost, Overdue, Plan, Start, Unit, plan
 from azoth_scheduler.projection.base import ScheduleProjection, Served
 from azoth_scheduler.settings import Settings
+from azoth_scheduler.starting import attempt_of
 from azoth_scheduler.table import ScheduleTable
-from azoth_scheduler.task import TaskState
 
 __all__ = ["Worker", "Workshop"]
 
@@ -322,7 +322,7 @@ class Worker:
     def _launch(self, start: Start) -> None:
         started = self._clock.monotonic()
         timeout = start.run.deadline_at - start.run.started_at
-        attempt = _attempt(start, self._shop.handlers)
+        attempt = attempt_of(start, self._shop.handlers)
         self._running[start.fence] = _Running(
             stop=attempt.context.stop,
             started=started,
@@ -376,32 +376,3 @@ def _without_claims(group: list[Parcel[Unit]], count: int) -> tuple[list[Parcel[
 def _parcel(unit: Unit) -> Parcel[Unit]:
     events = tuple(registry.encode(event) for event, _ in unit.changes)
     return parcel_of(unit, (*unit.output, Write(stream_of(unit.task_id), events, unit.expected)))
-
-
-def _attempt(start: Start, handlers: Handlers) -> Attempt:
-    state, run = start.state, start.run
-    definition = state.definition
-    return Attempt(
-        fence=start.fence,
-        handler=handlers[definition.task_type],
-        context=_context(start, state),
-        payload=definition.payload if run.payload is None else run.payload,
-    )
-
-
-def _context(start: Start, state: TaskState) -> TaskContext:
-    run, succeeded = start.run, state.last_success_at
-    ids = {"task_id": state.task_id, "run_id": run.run_id, "execution_id": run.execution_id}
-    return TaskContext(
-        task_id=state.task_id,
-        run_id=run.run_id,
-        execution_id=run.execution_id,
-        scheduled_at=datetime_of(run.nominal_at),
-        started_at=datetime_of(run.started_at),
-        attempt=run.attempt,
-        execution_attempt=run.retry_count,
-        is_last_attempt=run.retry_count + 1 >= run.max_attempts,
-        deadline=datetime_of(run.deadline_at),
-        previous_success=None if succeeded is None else datetime_of(succeeded),
-        logger=LoggerAdapter(logger, ids),
-    )
