@@ -39,20 +39,38 @@ def check_place(path: Path, newest: int) -> None:
 
 
 def _check_header(path: Path, newest: int) -> None:
-    # SQLite reads it: if we opened and closed the file ourselves, the system would free the locks
-    # that other connections of this process hold on it. Immutable, it takes none, writes nothing.
-    uri = f"{path.as_uri()}?mode=ro&immutable=1"
     try:
-        with closing(sqlite3.connect(uri, uri=True)) as connection:
-            (application_id,) = connection.execute("PRAGMA application_id").fetchone()
-            (version,) = connection.execute("PRAGMA user_version").fetchone()
+        application_id, version = _read_header(path)
     except sqlite3.Error as error:
         raise StoreFailed(
             reason=f"{path} is not a database of Azoth ({error}); it was left as it is"
         ) from error
+    if path.stat().st_size == 0:
+        # What its maker had begun before it died was taken back.
+        return
     if application_id != APPLICATION_ID:
         raise StoreFailed(reason=f"{path} belongs to another program; it was left as it is")
     if version > newest:
         raise StoreFailed(
             reason=f"{path} has format {version}, and this Azoth knows {newest}; upgrade Azoth"
         )
+
+
+def _read_header(path: Path) -> tuple[int, int]:
+    # SQLite reads it: if we opened and closed the file ourselves, the system would free the locks
+    # that other connections of this process hold on it. Immutable, it takes none, writes nothing.
+    left_over = any(Path(f"{path}{suffix}").exists() for suffix in ("-journal", "-wal"))
+    try:
+        return _header(f"{path.as_uri()}?mode=ro&immutable=1")
+    except sqlite3.Error:
+        # Whoever died in the middle of a write left a file that is whole only with its journal.
+        if not left_over:
+            raise
+    return _header(f"{path.as_uri()}?mode=rw")
+
+
+def _header(uri: str) -> tuple[int, int]:
+    with closing(sqlite3.connect(uri, uri=True)) as connection:
+        (application_id,) = connection.execute("PRAGMA application_id").fetchone()
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return application_id, version
