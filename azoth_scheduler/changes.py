@@ -48,10 +48,12 @@ def skip_event(state: TaskState) -> TaskState:
 
 def _replaced(state: TaskState, run_id: str, run: OpenRun | None) -> tuple[OpenRun, ...]:
     # None takes the run out; a run that is not there is put last.
-    runs = [run if one.run_id == run_id else one for one in state.runs]
-    if run is not None and run not in runs:
-        runs.append(run)
-    return tuple(one for one in runs if one is not None)
+    others = tuple([one for one in state.runs if one.run_id != run_id])
+    if run is None:
+        return others
+    if len(others) == len(state.runs):
+        return (*others, run)
+    return tuple([run if one.run_id == run_id else one for one in state.runs])
 
 
 def _next(event: _WithNext) -> dict[str, Any]:

@@ -11,9 +11,10 @@ from typing import Final, Protocol
 
 from attrs import field, frozen
 
+from azoth.errors import UndecodableEvent
 from azoth.events import Event
 from azoth_scheduler.changes import evolve, skip_event
-from azoth_scheduler.events import CATEGORY, SchedulerEvent, registry, task_of
+from azoth_scheduler.events import CATEGORY, SchedulerEvent, TaskRunStarted, registry, task_of
 from azoth_scheduler.history import AttemptRow, evolve_attempt, execution_of
 from azoth_scheduler.task import TaskState
 
@@ -122,7 +123,7 @@ def _add(folded: Folded, event: Event, rows: Rows, foreseen: Foreseen) -> None:
         return
     state = folded.states.get(task_id) or rows.get(task_id)
     try:
-        change = registry.decode(event)
+        change = _change_of(task_id, event)
         after = evolve(state, change)
         _add_attempt(folded, change, event.position, rows)
     except Exception as error:  # noqa: BLE001 - whatever is wrong with it, all other tasks go on
@@ -131,11 +132,22 @@ def _add(folded: Folded, event: Event, rows: Rows, foreseen: Foreseen) -> None:
     folded.states[task_id] = after
 
 
+def _change_of(task_id: str, event: Event) -> SchedulerEvent:
+    change: SchedulerEvent = registry.decode(event)
+    if change.task_id != task_id:
+        reason = f"it stands in the stream of task {task_id!r} and names task {change.task_id!r}"
+        raise UndecodableEvent(position=event.position, type=event.type, reason=reason)
+    return change
+
+
 def _add_attempt(folded: Folded, change: SchedulerEvent, position: int, rows: Rows) -> None:
     execution_id = execution_of(change)
     if execution_id is None:
         return
-    known = folded.attempts.get(execution_id) or rows.get_run(execution_id)
+    known = folded.attempts.get(execution_id)
+    # An attempt starts once, so there is no row to look for before its start.
+    if known is None and not isinstance(change, TaskRunStarted):
+        known = rows.get_run(execution_id)
     attempt = evolve_attempt(known, change, position)
     if attempt is not None:
         folded.attempts[execution_id] = attempt

@@ -29,6 +29,7 @@ CREATE INDEX tasks_running ON tasks (task_id) WHERE running = 1;
 -- stands last, so that the rest is read without following its overflow pages.
 CREATE TABLE definitions (
     task_id TEXT NOT NULL PRIMARY KEY,
+    generation INTEGER NOT NULL,
     definition BLOB NOT NULL,
     hash BLOB NOT NULL,
     payload BLOB NOT NULL

@@ -97,8 +97,8 @@ class SqliteScheduleProjection:
                 meta = self._meta(connection)
                 if position <= meta.position:
                     return
-                batch = Batch(connection)
-                new = (event for event in events if event.position > meta.position)
+                new = [event for event in events if event.position > meta.position]
+                batch = Batch(connection, new)
                 folded = fold(new, batch, self._foreseen)
                 batch.write(folded)
                 mark = mark or meta.mark

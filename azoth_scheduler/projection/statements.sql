@@ -10,9 +10,15 @@ SELECT version, position, mark_position, mark_crc, unreadable FROM meta;
 UPDATE meta SET position = ?, mark_position = ?, mark_crc = ?, unreadable = unreadable + ?;
 
 -- name: select_for_fold
-SELECT tasks.state, definitions.definition, definitions.hash
-FROM tasks LEFT JOIN definitions USING (task_id)
-WHERE tasks.task_id = ?;
+SELECT
+    tasks.task_id,
+    tasks.state,
+    definitions.definition,
+    coalesce(definitions.generation, 0),
+    coalesce(definitions.hash, x'')
+FROM json_each(?) AS wanted
+CROSS JOIN tasks ON tasks.task_id = wanted.value
+LEFT JOIN definitions USING (task_id);
 
 -- name: select_task
 SELECT tasks.state, definitions.definition, definitions.payload
@@ -59,8 +65,10 @@ ON CONFLICT (task_id) DO UPDATE SET
     state = excluded.state;
 
 -- name: put_definition
-INSERT INTO definitions (task_id, definition, hash, payload) VALUES (?, ?, ?, ?)
+INSERT INTO definitions (task_id, generation, definition, hash, payload)
+VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (task_id) DO UPDATE SET
+    generation = excluded.generation,
     definition = excluded.definition,
     hash = excluded.hash,
     payload = excluded.payload;

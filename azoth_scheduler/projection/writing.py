@@ -3,11 +3,14 @@ One batch in SQLite: the rows that it finds, and each that it touched written on
 """
 
 import sqlite3
+from collections.abc import Iterable
 from typing import Final
 
 from attrs import frozen
 
+from azoth.events import Event
 from azoth.json_format import FASTEST
+from azoth_scheduler.events import task_of
 from azoth_scheduler.history import AttemptRow
 from azoth_scheduler.projection.fold import Folded
 from azoth_scheduler.projection.rows import (
@@ -41,13 +44,15 @@ def _lane_of(definition: Definition) -> str:
 
 @frozen
 class _Found:
-    # A task as a batch found it: the payload is left where it is, only the hash of both is known.
+    # A task as a batch found it, not yet read: a fold that knows the state has no need to. The
+    # payload is left where it is, only its hash is known.
     data: bytes
-    state: TaskState
+    definition: bytes | None
+    generation: int
     definition_hash: bytes
 
 
-_NOTHING: Final = _Found(b"", NO_TASK, b"")
+_NOTHING: Final = _Found(b"", None, 0, b"")
 
 
 class Batch:
@@ -59,9 +64,12 @@ class Batch:
         new_rows: What it puts in.
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, events: Iterable[Event]) -> None:
         self._connection = connection
-        self._tasks: dict[str, _Found] = {}
+        wanted = FASTEST.dumps(list(dict.fromkeys(task_of(event.stream) for event in events)))
+        # One statement for all of them: the call takes longer than the search.
+        found = connection.execute(statement("select_for_fold"), (wanted.decode(),))
+        self._tasks = {task_id: _Found(*row) for task_id, *row in found}
         self._attempts: dict[str, bytes] = {}
         self.old_rows: list[bytes] = []
         self.new_rows: list[bytes] = []
@@ -70,22 +78,12 @@ class Batch:
         """
         Return a task's state, its payload left out; `NO_TASK` if it has none.
         """
-        return self._found(task_id).state
-
-    def _found(self, task_id: str) -> _Found:
-        # Also asked for when it is written: a fold that knew the state already did not read it.
         found = self._tasks.get(task_id)
         if found is None:
-            found = self._tasks[task_id] = self._read(task_id)
-        return found
-
-    def _read(self, task_id: str) -> _Found:
-        found = self._connection.execute(statement("select_for_fold"), (task_id,)).fetchone()
-        if found is None:
-            return _NOTHING
-        data, written, hashed = found
+            return NO_TASK
+        written = found.definition
         definition = NO_TASK.definition if written is None else definition_of(written)
-        return _Found(data, state_of(data, definition), hashed or b"")
+        return state_of(found.data, definition)
 
     def get_run(self, execution_id: str) -> AttemptRow | None:
         """
@@ -106,15 +104,15 @@ class Batch:
 
     def _write_tasks(self, folded: Folded) -> None:
         tasks: list[tuple[str, str | None, int | None, bool, bytes]] = []
-        definitions: list[tuple[str, bytes, bytes, bytes]] = []
+        definitions: list[tuple[str, int, bytes, bytes, bytes]] = []
         for task_id, state in folded.states.items():
-            found, definition = self._found(task_id), state.definition
-            hashed = found.definition_hash
+            found, definition = self._tasks.get(task_id, _NOTHING), state.definition
+            hashed, generation = found.definition_hash, state.generation
             # A definition changes with its generation and never else.
-            if state.generation != found.state.generation:
+            if generation != found.generation:
                 written = definition_bytes(definition)
                 hashed = definition_hash(written, definition.payload)
-                definitions.append((task_id, written, hashed, definition.payload))
+                definitions.append((task_id, generation, written, hashed, definition.payload))
             data, wake = state_bytes(state), wake_at(state)
             lane = None if wake is None else _lane_of(definition)
             tasks.append((task_id, lane, wake, bool(state.active), data))

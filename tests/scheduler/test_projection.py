@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from azoth.clocks import Instant
 from azoth.events import Event
 from azoth.streams import Position
-from azoth_scheduler.events import stream_of
+from azoth_scheduler.changes import evolve as evolve_state
+from azoth_scheduler.events import registry, stream_of
 from azoth_scheduler.projection import (
     MemoryScheduleProjection,
     ScheduleProjection,
@@ -23,6 +24,7 @@ from azoth_scheduler.projection import (
     TaskFilter,
 )
 from azoth_scheduler.projection.base import Served
+from azoth_scheduler.projection.fold import Foreseen, Known
 from azoth_scheduler.task import NO_TASK, TaskState, status_of, wake_at
 from tests.support.task_logs import QUEUES, TAGS, LogTeller, foreign
 from tests.support.task_story import MINUTE, at
@@ -366,6 +368,44 @@ def test_both_take_any_log_and_agree_on_it(seed: int, random: Random) -> None:
         sqlite.digest()
 
     assert sqlite.digest() == memory.digest()
+
+
+@settings(max_examples=15)
+@given(SEEDS, st.randoms(use_true_random=False))
+def test_what_a_writer_knows_changes_no_row(seed: int, random: Random) -> None:
+    """
+    A hint saves reading an event back; where it is missing, or of another event, the log decides.
+    """
+    events = LogTeller(seed).tell(60)
+    for make in MAKERS.values():
+        projection, states = make(), dict[str, TaskState]()
+        for event in events:
+            change = registry.decode(event)
+            states[event.stream] = evolve_state(states.get(event.stream, NO_TASK), change)
+            hint = Known(event.data, change, states[event.stream])
+            if random.random() < 0.5:
+                projection.foresee(event.stream, event.version, hint)
+            elif random.random() < 0.5:
+                other = Known(event.data + b" ", change, NO_TASK)
+                projection.foresee(event.stream, event.version, other)
+            if random.random() < 0.4:
+                projection.apply(events[: event.position], event.position)
+                projection.digest()
+        projection.apply(events, len(events))
+
+        assert projection.digest() == applied(make, events).digest()
+
+
+def test_hints_that_nobody_takes_are_dropped() -> None:
+    """
+    What a writer knows is bounded: a hint is never needed.
+    """
+    foreseen = Foreseen()
+    change = registry.decode(LogTeller(1).tell(1)[0])
+    for version in range(50_000):
+        foreseen.add("$task-a", version, Known(b"", change, NO_TASK))
+
+    assert len(foreseen._known) <= 20_000
 
 
 def renumbered(event: Event, position: int) -> Event:
