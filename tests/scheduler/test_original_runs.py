@@ -118,6 +118,7 @@ def test_a_one_time_task_whose_time_came_while_nobody_looked_runs_once(stage: St
         ("TaskExecuted", b"{}"),
         ("TaskScheduled", b'{"task_id": 7}'),
         ("TaskTeleported", b'{"task_id": "b"}'),
+        ("TaskCancelled", b'{"task_id": "a", "generation": 1, "at": 1767268800000000}'),
     ],
 )
 def test_an_event_that_cannot_be_read_stops_nothing(stage: Stage, type_: str, data: bytes) -> None:
