@@ -94,7 +94,7 @@ def _told(event: Event) -> SchedulerEvent | None:
         return None
     try:
         decoded: SchedulerEvent = registry.decode(event)
-        return decoded
+        return decoded if event.stream == f"{CATEGORY}-{decoded.task_id}" else None
     except Exception:  # noqa: BLE001 - tests put events there that nobody can read
         return None
 
