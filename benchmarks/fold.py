@@ -23,7 +23,7 @@ from azoth_scheduler.changes import evolve
 from azoth_scheduler.commands import RecordOutcome, ScheduleTask, StartRun, TaskCommand
 from azoth_scheduler.decisions import decide
 from azoth_scheduler.events import Options, registry, stream_of
-from azoth_scheduler.history import evolve_attempt, execution_of
+from azoth_scheduler.history import AttemptRow, evolve_attempt, execution_of
 from azoth_scheduler.projection import (
     MemoryScheduleProjection,
     ScheduleProjection,
@@ -156,15 +156,14 @@ def evolved(events: Sequence[Event]) -> float:
     """
     changes = [(event, registry.decode(event)) for event in events]
     states: dict[str, TaskState] = {}
-    attempts = {}
+    attempts: dict[str, AttemptRow | None] = {}
     started = perf_counter()
     for event, change in changes:
         states[event.stream] = evolve(states.get(event.stream, NO_TASK), change)
         execution_id = execution_of(change)
         if execution_id is not None:
-            attempts[execution_id] = evolve_attempt(
-                attempts.get(execution_id), change, event.position
-            )
+            known = attempts.get(execution_id)
+            attempts[execution_id] = evolve_attempt(known, change, event.position)
     return perf_counter() - started
 
 
