@@ -53,7 +53,7 @@ class DayRule:
             self._days(weekday, length)
             for month in range(1, 13)
             if self._months >> month & 1
-            for length in ((28, 29) if month == 2 else (_LENGTHS[month],))
+            for length in ((29, 28) if month == 2 else (_LENGTHS[month],))
             for weekday in range(7)
         )
 

@@ -21,8 +21,7 @@ class LocalTimes:
     __slots__ = (
         "_days",
         "_first_of_day",
-        "_first_of_hour",
-        "_hours",
+        "_first_of_minute",
         "_last_of_day",
         "_minutes",
         "_seconds",
@@ -30,14 +29,14 @@ class LocalTimes:
 
     def __init__(self, fields: CronFields, days: DayRule) -> None:
         self._days = days
-        self._hours, self._minutes, self._seconds = fields.hours, fields.minutes, fields.seconds
-        self._first_of_hour = _lowest(fields.minutes) * 60 + _lowest(fields.seconds)
-        self._first_of_day = _lowest(fields.hours) * 3_600 + self._first_of_hour
-        self._last_of_day = (
-            (fields.hours.bit_length() - 1) * 3_600
-            + (fields.minutes.bit_length() - 1) * 60
-            + (fields.seconds.bit_length() - 1)
+        self._seconds = fields.seconds
+        # The minutes of a day that are named, bits 0 to 1,439: one shift finds the next of them.
+        self._minutes = sum(
+            fields.minutes << 60 * hour for hour in range(24) if fields.hours >> hour & 1
         )
+        self._first_of_minute = _lowest(fields.seconds)
+        self._first_of_day = _lowest(self._minutes) * 60 + self._first_of_minute
+        self._last_of_day = _highest(self._minutes) * 60 + _highest(fields.seconds)
 
     def first(self, local: int) -> int | None:
         """
@@ -72,35 +71,32 @@ class LocalTimes:
         """
         Return the first second of a day at or after one that is not beyond the day's last.
         """
-        hour, rest = divmod(second, 3_600)
-        if self._hours >> hour & 1:
-            minute, rest = divmod(rest, 60)
-            if self._minutes >> minute & 1:
-                later = self._seconds >> rest
-                if later:
-                    return second + _lowest(later)
-            later = self._minutes >> minute + 1
-            if later:
-                minute += 1 + _lowest(later)
-                return hour * 3_600 + minute * 60 + _lowest(self._seconds)
-        later = self._hours >> hour + 1
-        return (hour + 1 + _lowest(later)) * 3_600 + self._first_of_hour
+        minute, second_of_minute = divmod(second, 60)
+        minutes = self._minutes >> minute
+        if minutes & 1:
+            seconds = self._seconds >> second_of_minute
+            if seconds:
+                return second + _lowest(seconds)
+            minutes -= 1
+        return (minute + _lowest(minutes)) * 60 + self._first_of_minute
 
     def _before(self, second: int) -> int:
-        hour, rest = divmod(second, 3_600)
-        minute, rest = divmod(rest, 60)
-        of_minute = self._seconds.bit_count()
-        of_hour = self._minutes.bit_count() * of_minute
-        count = _below(self._hours, hour) * of_hour
-        if self._hours >> hour & 1:
-            count += _below(self._minutes, minute) * of_minute
-            if self._minutes >> minute & 1:
-                count += _below(self._seconds, rest)
+        """
+        Count the seconds of a day before one.
+        """
+        minute, second_of_minute = divmod(second, 60)
+        count = _below(self._minutes, minute) * self._seconds.bit_count()
+        if self._minutes >> minute & 1:
+            count += _below(self._seconds, second_of_minute)
         return count
 
 
 def _lowest(bits: int) -> int:
     return (bits & -bits).bit_length() - 1
+
+
+def _highest(bits: int) -> int:
+    return bits.bit_length() - 1
 
 
 def _below(bits: int, number: int) -> int:

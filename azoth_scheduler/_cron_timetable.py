@@ -27,6 +27,7 @@ gaps are skipped, repeated times fire once.
 SEARCH_YEARS_MAX: Final = 400
 """The calendar repeats after 400 years: what has not fired by then never does."""
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND: Final = 1_000_000
 _SEARCH_SECONDS_MAX: Final = 146_097 * DAY_SECONDS
 _EVER: Final = Stretch(-(1 << 62), 1 << 62, 0, -(1 << 62))
@@ -85,7 +86,7 @@ class Timetable:
             TypeError: *after* is not a datetime.
             ValueError: *after* is naive or before 1970.
         """
-        found = self.next_second(instant_of(after) // _SECOND + 1)
+        found = self.next_second(_second_of(after) + 1)
         return None if found is None else datetime.fromtimestamp(found, self._tzinfo)
 
     def last_instant(self, after: Instant, until: Instant) -> Instant | None:
@@ -180,6 +181,20 @@ class Timetable:
             # The readings of a gap fire together, at its end.
             count += self.local.count(unread, begin) > 0
         return count
+
+
+def _second_of(when: datetime) -> int:
+    """
+    Return the second since the epoch that an aware datetime lies in.
+
+    It is half of what a call costs, so the datetime is taken apart here; `instant_of` has the words
+    for one that is naive or lies before 1970.
+    """
+    try:
+        since = when - _EPOCH
+    except TypeError:
+        return instant_of(when) // _SECOND
+    return since.days * DAY_SECONDS + since.seconds if since.days >= 0 else instant_of(when)
 
 
 def _unread(stretch: Stretch, second: int) -> int:

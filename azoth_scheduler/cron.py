@@ -61,7 +61,8 @@ def timetable(expr: str, tz: str, dst: DstPolicy, day_match: DayMatch | None) ->
             hint="change the day or month fields so that some date has all they ask for",
         )
     table = Timetable(fields, days, zone_named(tz), dst)
-    if not table.fires_after_gap and table.next_second(_CYCLE_START) is None:
+    may_starve = table.zone is not None and not table.fires_after_gap
+    if may_starve and table.next_second(_CYCLE_START) is None:
         raise InvalidSchedule(
             given=repr(expr),
             reason=f"each of its times is skipped by a change of the clock in {tz}",
