@@ -39,6 +39,8 @@ FAILURES: Final = ("failed", "timed_out")
 POLICY: Final = RetryPolicy()
 """What a scheduler that is told nothing goes by."""
 
+NO_POLICIES: Final[Mapping[str, RetryPolicy]] = {}
+
 
 @frozen
 class Breach:
@@ -72,6 +74,7 @@ class Entry:
 
 
 Log: TypeAlias = Sequence[Entry]
+Policies: TypeAlias = Mapping[str, RetryPolicy]
 Check: TypeAlias = Callable[[Log], Iterator[Breach]]
 
 
@@ -99,19 +102,25 @@ def _told(event: Event) -> SchedulerEvent | None:
         return None
 
 
-def breaches_of(log: Log, **slots: int) -> list[Breach]:
+def breaches_of(log: Log, policies: Policies = NO_POLICIES, **slots: int) -> list[Breach]:
     """
-    Return every breach in a log; *slots* by the names of workers are limits that must hold.
+    Return every breach in a log.
+
+    Args:
+        log: The whole of it.
+        policies: Of handlers, by their types: they are not in the log.
+        slots: Of workers, by their names: limits that must hold.
     """
     found = [breach for check in CHECKS for breach in check(log)]
+    found += retries_wait_as_the_policy_says(log, policies)
     return found + list(no_worker_exceeds_its_slots(log, slots))
 
 
-def assert_sound(log: Log, **slots: int) -> None:
+def assert_sound(log: Log, policies: Policies = NO_POLICIES, **slots: int) -> None:
     """
     Fail with the first breaches of a log.
     """
-    found = breaches_of(log, **slots)
+    found = breaches_of(log, policies, **slots)
     assert not found, "\n".join(map(str, found[:10]))
 
 
@@ -275,7 +284,7 @@ def disabled_means_exhausted(log: Log) -> Iterator[Breach]:
             last[told.task_id] = told
 
 
-def retries_wait_as_the_policy_says(log: Log) -> Iterator[Breach]:
+def retries_wait_as_the_policy_says(log: Log, handlers: Policies) -> Iterator[Breach]:
     """
     C6: retry time = completion + min(cap, base * factor ** (k - 1)) + recorded jitter.
     """
@@ -283,7 +292,8 @@ def retries_wait_as_the_policy_says(log: Log) -> Iterator[Breach]:
     for entry in log:
         match entry.told:
             case TaskScheduled() as told:
-                policies[told.task_id] = told.options.retry or POLICY
+                policy = told.options.retry or handlers.get(told.task_type, POLICY)
+                policies[told.task_id] = policy
             case TaskExecuted() as told if told.retry_by == "policy":
                 policy = policies[told.task_id]
                 wait = policy.base.total_seconds() * policy.factor ** (told.retry_count - 1)
@@ -456,7 +466,6 @@ CHECKS: Final[Sequence[Check]] = (
     attempts_are_numbered,
     failures_are_counted,
     disabled_means_exhausted,
-    retries_wait_as_the_policy_says,
     nominal_times_increase,
     every_occurrence_is_accounted_for,
     cancelled_means_over,

@@ -15,6 +15,7 @@ from azoth_scheduler import (
     Executor,
     Immediate,
     InlineExecutor,
+    RetryPolicy,
     Schedule,
     ScheduledTask,
     Scheduler,
@@ -195,6 +196,7 @@ class Stage:
         self.clock = clock
         self.sound = True
         self._schedulers: list[Scheduler] = []
+        self._policies: dict[str, RetryPolicy] = {}
         self._gates: list[Gate] = []
 
     @property
@@ -212,6 +214,8 @@ class Stage:
         store = options.pop("store", self.store)
         scheduler = Scheduler(store, handlers, **{**chosen, **options})
         self._schedulers.append(scheduler)
+        said = {one.task_type: one.retry for one in handlers if one.retry is not None}
+        self._policies.update(said)
         return scheduler
 
     def threaded(self, *handlers: TaskHandler, **options: Said) -> tuple[Scheduler, Reporting]:
@@ -278,7 +282,7 @@ class Stage:
         for scheduler in self._schedulers:
             scheduler.close()
         if self.sound:
-            assert_sound(self.log())
+            assert_sound(self.log(), self._policies)
 
 
 @contextmanager
