@@ -102,7 +102,7 @@ def _told(event: Event) -> SchedulerEvent | None:
         return None
 
 
-def breaches_of(log: Log, policies: Policies = NO_POLICIES, **slots: int) -> list[Breach]:
+def breaches_of(log: Log, policies: Policies = NO_POLICIES, /, **slots: int) -> list[Breach]:
     """
     Return every breach in a log.
 
@@ -116,7 +116,7 @@ def breaches_of(log: Log, policies: Policies = NO_POLICIES, **slots: int) -> lis
     return found + list(no_worker_exceeds_its_slots(log, slots))
 
 
-def assert_sound(log: Log, policies: Policies = NO_POLICIES, **slots: int) -> None:
+def assert_sound(log: Log, policies: Policies = NO_POLICIES, /, **slots: int) -> None:
     """
     Fail with the first breaches of a log.
     """
