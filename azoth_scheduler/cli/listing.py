@@ -1,0 +1,205 @@
+"""
+The commands that look: `tasks`, `show`, `runs`, `forecast`, `explain`.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final, get_args
+
+import click
+from rich.text import Text
+
+from azoth import SystemClock, datetime_of
+from azoth.cli.output import clean, print_json
+from azoth_scheduler import ScheduledTask, Scheduler, Status, TaskFilter, TaskRun, lint
+from azoth_scheduler import explain as explained
+from azoth_scheduler.cli.following import follow_runs
+from azoth_scheduler.cli.objects import run_object, task_object, utc
+from azoth_scheduler.cli.options import answers, client, json_option, no_such_task, store_option
+from azoth_scheduler.cli.tables import (
+    run_line,
+    runs_table,
+    screen,
+    table,
+    task_facts,
+    tasks_table,
+)
+from azoth_scheduler.cli.timeline import timeline
+from azoth_scheduler.cli.words import ago, local, until
+from azoth_scheduler.cron import DayMatch, DstPolicy
+
+__all__ = ["explain", "forecast", "runs", "show", "tasks"]
+
+_COMING: Final = 3
+
+
+@click.command(short_help="List tasks.")
+@store_option
+@click.option("--status", type=click.Choice(get_args(Status)), help="Only these.")
+@click.option("--type", "task_type", metavar="TYPE", help="Only tasks of this type.")
+@click.option("--enabled/--not-enabled", default=None, help="Only those that will run, or not.")
+@click.option("--queue", help="Only tasks of this queue.")
+@click.option("--tag", help="Only tasks with this tag.")
+@click.option("--limit", "-n", default=50, show_default=True, type=click.IntRange(1))
+@click.option("--after", default="", metavar="ID", help="Begin behind this task.")
+@json_option
+def tasks(
+    store: str | None,
+    *,
+    status: Status | None,
+    task_type: str | None,
+    enabled: bool | None,
+    queue: str | None,
+    tag: str | None,
+    limit: int,
+    after: str,
+    as_lines: bool,
+) -> None:
+    """
+    List tasks in the order of their ids.
+    """
+    chosen = TaskFilter(status=status, task_type=task_type, enabled=enabled, queue=queue, tag=tag)
+    with client(store) as scheduler:
+        found = scheduler.list_tasks(chosen, limit=limit + 1, after=after)
+    page, more = found[:limit], len(found) > limit
+    if as_lines:
+        for task in page:
+            print_json(task_object(task))
+        return
+    if page:
+        screen().print(tasks_table(page, _now()))
+    else:
+        click.echo("there are no such tasks", err=True)
+    if more:
+        click.echo(f"there are more: go on with --after {page[-1].task_id!r}", err=True)
+
+
+@click.command(short_help="Show one task in full.")
+@click.argument("task_id", metavar="TASK")
+@store_option
+@json_option
+def show(task_id: str, store: str | None, *, as_lines: bool) -> None:
+    """
+    Show one task in full.
+    """
+    with client(store) as scheduler:
+        task = scheduler.get_task(task_id) or no_such_task(task_id)
+        coming = scheduler.forecast(task_id, _COMING)
+    if as_lines:
+        print_json({**task_object(task), "forecast": [utc(when) for when in coming]})
+    else:
+        screen().print(task_facts(task, coming, _now()))
+
+
+@click.command(short_help="List a task's attempts.")
+@click.argument("task_id", metavar="TASK")
+@store_option
+@click.option("--limit", "-n", default=20, show_default=True, type=click.IntRange(0))
+@click.option("--follow", "-f", is_flag=True, help="Go on with each attempt that ends.")
+@json_option
+def runs(task_id: str, store: str | None, *, limit: int, follow: bool, as_lines: bool) -> None:
+    """
+    List the attempts of a task, the latest last.
+    """
+    with client(store) as scheduler:
+        found = scheduler.runs(task_id)
+        _print_runs(found[max(0, len(found) - limit) :], as_lines=as_lines)
+        if follow:
+            for run in follow_runs(scheduler, task_id, found):
+                _print_run(run, as_lines=as_lines)
+
+
+def _print_runs(found: Sequence[TaskRun], *, as_lines: bool) -> None:
+    if as_lines:
+        for run in found:
+            print_json(run_object(run))
+    elif found:
+        screen().print(runs_table(found, _now()))
+    else:
+        click.echo("it has not run yet", err=True)
+
+
+def _print_run(run: TaskRun, *, as_lines: bool) -> None:
+    if as_lines:
+        print_json(run_object(run))
+    else:
+        screen().print(run_line(run, _now()))
+
+
+@click.command(short_help="List the next times of tasks.")
+@click.argument("task_id", metavar="[TASK]", required=False)
+@store_option
+@click.option("--count", "-n", default=10, show_default=True, type=click.IntRange(1, 10_000))
+@json_option
+def forecast(task_id: str | None, store: str | None, *, count: int, as_lines: bool) -> None:
+    """
+    List the next times of a task, or of all tasks, if nothing happens to them.
+    """
+    with client(store) as scheduler:
+        chosen = _chosen(scheduler, task_id)
+        times = sorted(
+            (when, task.task_id)
+            for task in chosen
+            for when in scheduler.forecast(task.task_id, count)
+        )[:count]
+    if as_lines:
+        for when, one in times:
+            print_json({"task_id": one, "at": utc(when)})
+    elif times:
+        _print_forecast(times, chosen)
+    else:
+        click.echo("nothing is to come", err=True)
+
+
+def _chosen(scheduler: Scheduler, task_id: str | None) -> Sequence[ScheduledTask]:
+    if task_id is None:
+        return scheduler.list_tasks(TaskFilter(enabled=True))
+    return [scheduler.get_task(task_id) or no_such_task(task_id)]
+
+
+def _print_forecast(
+    times: Sequence[tuple[datetime, str]], tasks_shown: Sequence[ScheduledTask]
+) -> None:
+    now, shown = _now(), screen()
+    rows = table("when", "", "task")
+    for when, task_id in times:
+        rows.add_row(Text(local(when, now)), Text(until(when, now)), Text(clean(task_id)))
+    shown.print(rows)
+    named = {task_id for _, task_id in times}
+    if shown.is_terminal:
+        shown.print()
+        shown.print(timeline([task for task in tasks_shown if task.task_id in named], now))
+
+
+@click.command(short_help="Say a cron expression in words.")
+@click.argument("fields", metavar="EXPR", nargs=-1, required=True)
+@click.option("--tz", default="UTC", show_default=True, help="The zone whose clocks it is read by.")
+@click.option("--dst", default="cron", show_default=True, type=click.Choice(get_args(DstPolicy)))
+@click.option("--day-match", type=click.Choice(get_args(DayMatch)), help="How day fields combine.")
+@json_option
+def explain(
+    fields: tuple[str, ...], *, tz: str, dst: DstPolicy, day_match: DayMatch | None, as_lines: bool
+) -> None:
+    """
+    Say a cron expression in words, with its next five times and what may be wrong with it.
+
+    Quote it, so that the shell leaves its stars alone: '0 30 9 * * MON-FRI'.
+    """
+    expr = " ".join(fields)
+    with answers():
+        found = explained(expr, now=_now(), tz=tz, dst=dst, day_match=day_match)
+        warnings = lint(expr, tz, dst=dst, day_match=day_match)
+    if as_lines:
+        times = [utc(when) for when in found.next_run_times]
+        said = {"expr": expr, "tz": tz, "words": found.words, "next_run_times": times}
+        print_json({**said, "warnings": list(warnings)})
+        return
+    click.echo(f"{found.words}, by the clocks of {tz}.")
+    for when in found.next_run_times:
+        click.echo(f"  {when:%a %Y-%m-%d %H:%M:%S %Z}  {ago(when, _now())}")
+    for warning in warnings:
+        click.secho(f"careful: {warning}", fg="yellow")
+
+
+def _now() -> datetime:
+    return datetime_of(SystemClock().now())

@@ -1,0 +1,108 @@
+"""
+What the commands share: the store, a client on it, `--json`, and errors as one sentence.
+"""
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import Any, Final, NoReturn, TypeVar
+
+import click
+
+from azoth import StoreError
+from azoth.cli.opening import NOT_SO, StoreTrouble, opened
+from azoth_scheduler import InvalidSchedule, Scheduler, SchedulerError, TaskNotFound
+
+__all__ = [
+    "EXIT_CODES",
+    "Refused",
+    "answers",
+    "client",
+    "json_option",
+    "no_such_task",
+    "store_errors",
+    "store_option",
+]
+
+EXIT_CODES: Final = """
+\b
+Exit codes:
+  0    it is so
+  1    it is not: no such task, a trigger that was skipped, a proof that fails
+  2    the command was not understood
+  3    the store cannot be opened or used
+  130  interrupted
+"""
+"""The end of the help."""
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Refused(click.ClickException):
+    """
+    Say in one sentence why the answer is no.
+    """
+
+    exit_code = NOT_SO
+
+
+def store_option(command: F) -> F:
+    """
+    Give a command the store's URL, as `--store` or as `AZOTH_STORE`.
+    """
+    return click.option(
+        "--store", "-s", envvar="AZOTH_STORE", metavar="URL", show_envvar=True, help="The log."
+    )(command)
+
+
+def json_option(command: F) -> F:
+    """
+    Give a command `--json`.
+    """
+    return click.option(
+        "--json", "as_lines", is_flag=True, help="Print JSON, one object a line, for machines."
+    )(command)
+
+
+@contextmanager
+def client(store: str | None) -> Generator[Scheduler, None, None]:
+    """
+    Give a scheduler without handlers, which lists and changes tasks and runs none.
+
+    What goes wrong inside ends the command with one sentence and its exit code.
+    """
+    with opened(None, store) as log, answers():
+        yield Scheduler(log)
+
+
+@contextmanager
+def store_errors() -> Generator[None, None, None]:
+    """
+    Turn what a store raises into a sentence, where somebody else has opened it.
+    """
+    with answers():
+        try:
+            yield
+        except StoreError as error:
+            raise StoreTrouble(str(error)) from error
+
+
+@contextmanager
+def answers() -> Generator[None, None, None]:
+    """
+    Turn what the scheduler refuses into a sentence for whoever typed the command.
+    """
+    try:
+        yield
+    except TaskNotFound as error:
+        no_such_task(error.task_id)
+    except InvalidSchedule as error:
+        raise click.UsageError(str(error)) from error
+    except SchedulerError as error:
+        raise Refused(str(error)) from error
+
+
+def no_such_task(task_id: str) -> NoReturn:
+    """
+    End the command: nothing has this id.
+    """
+    raise Refused(f"there is no task {task_id!r}; `azoth-scheduler tasks` lists those there are")
