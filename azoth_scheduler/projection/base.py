@@ -126,7 +126,8 @@ class ScheduleProjection(Protocol):
         """
         Return at most *limit* tasks with something to start, by (priority, due time, id).
 
-        It costs O(due), whatever the number of tasks.
+        Lower numbers come first. What lies ahead of *now* is left out, also if an earlier call
+        came with a later *now*. It costs O(due), whatever the number of tasks.
         """
         ...
 
@@ -147,6 +148,8 @@ class ScheduleProjection(Protocol):
     ) -> Sequence[TaskState]:
         """
         Return tasks in the order of their ids, from the one after *after*.
+
+        A stream of which no event could be read is no task.
         """
         ...
 

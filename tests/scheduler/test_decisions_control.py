@@ -318,6 +318,23 @@ def test_a_failed_triggered_run_does_not_hide_the_run_that_disabled_the_task() -
     assert started.execution_id == "report/1@2026-01-01T12:00:00Z#2"
 
 
+def test_a_triggered_run_that_is_exhausted_does_not_disable_a_disabled_task_again() -> None:
+    """
+    The first disable stays, with its reason and its run.
+    """
+    story = Story()
+    story.schedule(Immediate())
+    story.start(max_attempts=1)
+    story.fail()
+    story.trigger()
+    story.start(max_attempts=1)
+
+    (executed,) = story.fail()
+
+    assert executed.retry_at is None
+    assert status_of(story.state) == "disabled"
+
+
 def test_one_resume_undoes_pause_and_disable_together(story: Story) -> None:
     """
     `resume_task` undoes both with one `TaskResumed`.
