@@ -14,7 +14,10 @@ from typing import Final
 
 from azoth.errors import StoreBusy, StoreCorrupt, StoreError, StoreFailed, StoreFull
 
-__all__ = ["Faults", "SyncFailed"]
+__all__ = ["ENGINE_ERRORS", "Faults", "SyncFailed"]
+
+ENGINE_ERRORS: Final = (sqlite3.Error, UnicodeDecodeError)
+"""The second where SQLite quotes a damaged schema, and the driver cannot decode its words."""
 
 _SYNCS: Final = {
     sqlite3.SQLITE_IOERR_FSYNC,
@@ -60,14 +63,14 @@ class Faults:
         """
         try:
             yield
-        except sqlite3.Error as error:
+        except ENGINE_ERRORS as error:
             raise self.translate(error) from error
 
-    def translate(self, error: sqlite3.Error) -> StoreError:
+    def translate(self, error: sqlite3.Error | UnicodeDecodeError) -> StoreError:
         """
         Return the error of Azoth that says what *error* means.
         """
-        code: int = getattr(error, "sqlite_errorcode", 0)
+        code = _code_of(error)
         if code in _SYNCS:
             self._failure = SyncFailed(
                 reason=f"a sync failed ({error}); reopen it, and retry with the key"
@@ -85,14 +88,14 @@ class Faults:
             case _:
                 return StoreFailed(reason=self._reason(error))
 
-    def _after_input_output(self, error: sqlite3.Error) -> StoreError:
+    def _after_input_output(self, error: Exception) -> StoreError:
         # SQLite calls only ENOSPC full; a quota and a limit on file sizes it calls a failed write.
         shortage = self._shortage()
         if shortage is not None:
             return StoreFull(reason=shortage)
         return StoreFailed(reason=self._reason(error))
 
-    def _reason(self, error: sqlite3.Error) -> str:
+    def _reason(self, error: Exception) -> str:
         name: str = getattr(error, "sqlite_errorname", type(error).__name__)
         hint = "; check the permissions" if name.startswith(_FORBIDDEN) else ""
         return f"{self._path}: {error} ({name}){hint}"
@@ -109,3 +112,10 @@ class Faults:
     def _files(self) -> list[Path]:
         names = (f"{self._path}{suffix}" for suffix in ("", "-wal", "-shm"))
         return [path for path in map(Path, names) if path.exists()]
+
+
+def _code_of(error: sqlite3.Error | UnicodeDecodeError) -> int:
+    if isinstance(error, UnicodeDecodeError):
+        return sqlite3.SQLITE_CORRUPT
+    code: int = getattr(error, "sqlite_errorcode", 0)
+    return code

@@ -28,15 +28,22 @@ def open_writer(path: Path, options: SqliteOptions, lock: FileLock) -> sqlite3.C
         options: Of the store.
         lock: Of the store; it lets one process at a time do this.
     """
-    with lock.held(options.busy_timeout):
-        connection = connect(path, options)
-        try:
-            _migrate(connection, path)
-            _use_wal(connection, path)
-        except BaseException:
-            connection.close()
-            raise
+    connection = connect(path, options)
+    try:
+        # The usual case needs no lock, so that nobody waits for an append to open a store.
+        if not _is_up_to_date(connection):
+            with lock.held(options.busy_timeout):
+                _migrate(connection, path)
+                _use_wal(connection, path)
+    except BaseException:
+        connection.close()
+        raise
     return connection
+
+
+def _is_up_to_date(connection: sqlite3.Connection) -> bool:
+    (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
+    return _version(connection) == len(MIGRATIONS) and mode == b"wal"
 
 
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:

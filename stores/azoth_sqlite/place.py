@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from azoth.errors import StoreFailed
+from azoth_sqlite.faults import ENGINE_ERRORS
 
 __all__ = ["APPLICATION_ID", "check_place"]
 
@@ -41,7 +42,7 @@ def check_place(path: Path, newest: int) -> None:
 def _check_header(path: Path, newest: int) -> None:
     try:
         application_id, version = _read_header(path)
-    except sqlite3.Error as error:
+    except ENGINE_ERRORS as error:
         raise StoreFailed(
             reason=f"{path} is not a database of Azoth ({error}); it was left as it is"
         ) from error
@@ -62,7 +63,7 @@ def _read_header(path: Path) -> tuple[int, int]:
     left_over = any(Path(f"{path}{suffix}").exists() for suffix in ("-journal", "-wal"))
     try:
         return _header(f"{path.as_uri()}?mode=ro&immutable=1")
-    except sqlite3.Error:
+    except ENGINE_ERRORS:
         # Whoever died in the middle of a write left a file that is whole only with its journal.
         if not left_over:
             raise

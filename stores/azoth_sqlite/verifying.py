@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias
 from azoth.errors import StoreCorrupt
 from azoth.records import crc_of_record
 from azoth.store import Problem
+from azoth_sqlite.faults import ENGINE_ERRORS
 from azoth_sqlite.rows import StreamNames, event_of, load_head
 from azoth_sqlite.statements import statement
 
@@ -55,7 +56,7 @@ def _guarded(look: Look, connection: sqlite3.Connection) -> Problems:
         yield from look(connection)
     except StoreCorrupt as error:
         yield Problem(position=error.position, reason=error.reason)
-    except sqlite3.Error as error:
+    except ENGINE_ERRORS as error:
         code: int = getattr(error, "sqlite_errorcode", 0)
         if code & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_NOMEM}:
             raise

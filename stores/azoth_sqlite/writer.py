@@ -12,7 +12,7 @@ from azoth.clocks import Clock
 from azoth.events import Event
 from azoth.file_locks import FileLock
 from azoth.group_commit import Outcome
-from azoth_sqlite.faults import Faults, SyncFailed
+from azoth_sqlite.faults import ENGINE_ERRORS, Faults, SyncFailed
 from azoth_sqlite.restoring import restore
 from azoth_sqlite.saving import save
 from azoth_sqlite.state import WriterState
@@ -97,7 +97,7 @@ class Writer:
         self._lock.acquire(self._faults.busy_timeout)
         try:
             return self._transact(work)
-        except sqlite3.Error as error:
+        except ENGINE_ERRORS as error:
             raise self._faults.translate(error) from error
         finally:
             self._lock.release()
@@ -108,6 +108,8 @@ class Writer:
         """
         try:
             if self._lock.try_lock():
+                # Readers of other objects may stand in the way for ever; then the WAL stays.
+                self._cursor.execute("PRAGMA busy_timeout = 0")
                 self._cursor.execute(_TRUNCATE_WAL).fetchone()
         except sqlite3.Error as error:
             _LOGGER.warning("the WAL stays as it is", extra={"reason": str(error)})

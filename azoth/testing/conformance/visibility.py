@@ -1,0 +1,203 @@
+"""
+Sentences 1 and 3: what was seen stays, what was acknowledged is seen, under load too.
+"""
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from threading import Event as Flag
+from threading import Thread
+
+from azoth.clocks import Instant
+from azoth.events import Event
+from azoth.store import EventStore
+from azoth.testing.clock import ManualClock
+from azoth.testing.conformance.children import Child
+from azoth.testing.conformance.suite import StoreSuite, everything, write
+
+__all__ = ["VisibilityContract"]
+
+WRITERS = 4
+APPENDS = 60
+"""Of each writer; together with the readers they keep two processors busy for a moment."""
+
+
+class VisibilityContract(StoreSuite):
+    """
+    Prove what readers see while others write.
+    """
+
+    def test_a_tailing_reader_misses_nothing_under_write_load(self, store: EventStore) -> None:
+        """
+        Readers that follow `next_after` see 1, 2, 3 … to the end, whatever is being written.
+        """
+        total = WRITERS * APPENDS * 3
+        outcomes = self.together(
+            *[_writer(store, f"s-{place}") for place in range(WRITERS)],
+            *[_follower(store, total) for _ in range(3)],
+        )
+
+        log = everything(store)
+        assert [event.position for event in log] == list(range(1, total + 1))
+        for seen in outcomes[WRITERS:]:
+            assert seen == log
+
+    def test_a_tailing_process_misses_nothing_under_write_load(self, store: EventStore) -> None:
+        """
+        The same with writers and readers in processes of their own.
+        """
+        if not self.can("shared"):
+            return
+        total = 3 * APPENDS
+        writers = [Child("append", self.url(), f"s-{place}", APPENDS) for place in range(3)]
+        readers = [Child("follow", self.url(), total) for _ in range(2)]
+        for child in (*writers, *readers):
+            assert child.line() == "ready"
+        for child in (*readers, *writers):
+            child.go()
+        seen_here = _follower(store, total)()
+
+        acknowledged = sorted(int(line) for child in writers for line in child.rest())
+        assert acknowledged == list(range(1, total + 1))
+        due = [f"{event.position} {event.stream} {event.version}" for event in seen_here]
+        for child in readers:
+            assert child.rest() == due
+        for place in range(3):
+            versions = [e.version for e in seen_here if e.stream == f"s-{place}"]
+            assert versions == list(range(1, APPENDS + 1))
+
+    def test_what_was_seen_never_changes(self, store: EventStore) -> None:
+        """
+        Once somebody saw head *h*, everything up to *h* is there, and stays.
+        """
+        writing = Flag()
+
+        def look() -> list[list[Event]]:
+            snapshots: list[list[Event]] = []
+            while not writing.is_set():
+                page = store.read(limit=100_000)
+                assert [event.position for event in page.events] == list(range(1, page.head + 1))
+                snapshots.append(list(page.events))
+            return snapshots
+
+        def load() -> list[list[Event]]:
+            self.together(*[_writer(store, f"s-{place}") for place in range(2)])
+            writing.set()
+            return []
+
+        (_, snapshots) = self.together(load, look)
+        log = everything(store)
+        for snapshot in snapshots:
+            assert snapshot == log[: len(snapshot)]
+
+    def test_a_batch_becomes_visible_whole(self, store: EventStore) -> None:
+        """
+        No head ever shows a part of an append.
+        """
+        writing = Flag()
+
+        def look() -> None:
+            while not writing.is_set():
+                assert store.wait(0, 0) % 5 == 0
+                assert store.read(limit=1).head % 5 == 0
+
+        def load() -> None:
+            for _ in range(APPENDS):
+                store.append(write("a", 2), write("b", 3))
+            writing.set()
+
+        self.together(load, look, look)
+
+    def test_an_acknowledged_append_is_seen_by_everybody(self, store: EventStore) -> None:
+        """
+        A read that begins after the append returned sees it, through any object and process.
+        """
+        if not self.can("shared"):
+            assert store.read(after=store.append(write("a")).last - 1).events
+            return
+        other = self.again(store)
+        with Child("look", self.url(), 20) as child:
+            assert child.line() == "ready"
+            for place in range(20):
+                writer, reader = (store, other) if place % 2 else (other, store)
+                last = writer.append(write("a")).last
+                assert reader.read(limit=1).head == last
+                assert reader.wait(0, 0) == last
+                child.go()
+                assert child.line() == str(last)
+
+    def test_a_writer_that_pauses_inside_its_append_is_not_seen(self) -> None:
+        """
+        Until it goes on, its events are nowhere; then they are there, before those that waited.
+        """
+        self.clock = clock = PausingClock()
+        store = self.opened()
+        store.append(write("a"))
+        other = self.again(store) if self.can("shared") else None
+        with clock.pausing():
+            slow = Thread(target=store.append, args=(write("slow", 3),))
+            slow.start()
+            clock.paused.wait()
+            seen = None if other is None else other.read()
+            fast = Thread(target=store.append, args=(write("fast"),))
+            fast.start()
+        slow.join()
+        fast.join()
+
+        assert seen is None or (seen.head, len(seen.events)) == (1, 1)
+        assert [e.stream for e in everything(store)] == ["a", "slow", "slow", "slow", "fast"]
+
+
+class PausingClock(ManualClock):
+    """
+    Hold up whoever asks for the time, which a store does under its write lock.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.paused = Flag()
+        self.go_on = Flag()
+        self.go_on.set()
+
+    @contextmanager
+    def pausing(self) -> Generator[None, None, None]:
+        """
+        Hold up everybody who asks meanwhile.
+        """
+        self.go_on.clear()
+        try:
+            yield
+        finally:
+            self.go_on.set()
+
+    def now(self) -> Instant:
+        """
+        Return the time, when the clock may go on.
+        """
+        if not self.go_on.is_set():
+            self.paused.set()
+            self.go_on.wait()
+        return super().now()
+
+
+def _writer(store: EventStore, stream: str) -> Callable[[], list[Event]]:
+    def run() -> list[Event]:
+        for version in range(0, 3 * APPENDS, 3):
+            store.append(write(stream, 3, version))
+        return []
+
+    return run
+
+
+def _follower(store: EventStore, until: int) -> Callable[[], list[Event]]:
+    def run() -> list[Event]:
+        seen: list[Event] = []
+        after = 0
+        while after < until:
+            page = store.read(after=after, limit=7)
+            seen += page.events
+            after = page.next_after
+            if not page.more and after < until:
+                store.wait(after)
+        return seen
+
+    return run

@@ -1,0 +1,142 @@
+"""
+Sentence 6: a wait misses nothing, hears of everybody, and ends.
+"""
+
+from collections.abc import Callable
+from math import nan
+
+import pytest
+
+from azoth.errors import StoreClosed
+from azoth.store import EventStore
+from azoth.streams import WrongExpectedVersion
+from azoth.testing.conformance.children import Child
+from azoth.testing.conformance.suite import StoreSuite, write
+
+__all__ = ["WaitContract"]
+
+RACES = 300
+LONG = 60.0
+"""Seconds that no test waits: a wait that is not woken is found by the test's own timeout."""
+
+
+class WaitContract(StoreSuite):
+    """
+    Prove what a wait promises.
+    """
+
+    def test_a_wait_for_what_is_there_returns_at_once(self, store: EventStore) -> None:
+        """
+        It is level-triggered: it asks where the head is, not whether it moves.
+        """
+        store.append(write("a", 3))
+
+        assert [store.wait(after) for after in (0, 1, 2)] == [3, 3, 3]
+
+    def test_a_wait_gives_up_with_the_head(self, store: EventStore) -> None:
+        """
+        At its timeout it returns the head; 0 looks once.
+        """
+        assert store.wait(0, 0) == 0
+        store.append(write("a", 3))
+
+        assert store.wait(3, 0) == 3
+        assert store.wait(3, 0.01) == 3
+        assert store.wait(7, 0.01) == 3
+
+    def test_an_append_between_a_read_and_a_wait_is_not_missed(self, store: EventStore) -> None:
+        """
+        Whichever of an append and a wait comes first, the wait returns.
+        """
+        for after in range(RACES):
+            heads = self.together(lambda: store.append(write("a")).last, _waits(store, after))
+
+            assert heads == [after + 1, after + 1]
+
+    def test_everybody_who_waits_is_woken(self, store: EventStore) -> None:
+        """
+        One append wakes all of them, also those that wait for different positions.
+        """
+        for after in range(0, 60, 3):
+            heads = self.together(
+                lambda: store.append(write("a", 3)).last,
+                *[_waits(store, after + place % 3) for place in range(5)],
+            )
+
+            assert set(heads) == {after + 3}
+
+    def test_a_wait_hears_of_another_object(self, store: EventStore) -> None:
+        """
+        An append through a second object on the same data wakes it too.
+        """
+        if not self.can("shared"):
+            return
+        other = self.again(store)
+        for after in range(10):
+            waits = _waits(store, after), _waits(store, after), _waits(other, after)
+            heads = self.together(lambda: other.append(write("a")).last, *waits)
+
+            assert set(heads) == {after + 1}
+
+    def test_a_wait_hears_of_another_process(self, store: EventStore) -> None:
+        """
+        An append in one process wakes who waits in the other, both ways.
+        """
+        if not self.can("shared"):
+            return
+        with Child("wait", self.url(), 0) as waiting:
+            assert waiting.line() == "ready"
+            store.append(write("a"))
+            assert waiting.rest() == ["1"]
+        with Child("append", self.url(), "b", 1) as appending:
+            assert appending.line() == "ready"
+            appending.go()
+            assert store.wait(1, LONG) == 2
+
+    def test_a_refused_append_wakes_nobody(self, store: EventStore) -> None:
+        """
+        The head has not moved, so there is nothing to hear of.
+        """
+        with pytest.raises(WrongExpectedVersion):
+            store.append(write("a", 1, 5))
+
+        assert store.wait(0, 0.01) == 0
+
+    def test_close_wakes_those_who_wait(self, store: EventStore) -> None:
+        """
+        They raise `StoreClosed`, whether they wait for ever or not.
+        """
+
+        def closed(timeout: float | None) -> Callable[[], object]:
+            def run() -> object:
+                with pytest.raises(StoreClosed):
+                    store.wait(0, timeout)
+                return None
+
+            return run
+
+        self.together(closed(None), closed(LONG), closed(None), store.close)
+
+    @pytest.mark.parametrize(
+        ("error", "after", "timeout"),
+        [
+            (ValueError, -1, None),
+            (ValueError, 0, -1.0),
+            (ValueError, 0, nan),
+            (TypeError, True, None),
+            (TypeError, 0, "1"),
+            (TypeError, 0, True),
+        ],
+    )
+    def test_bad_arguments_are_refused(
+        self, store: EventStore, error: type[Exception], after: int, timeout: float
+    ) -> None:
+        """
+        A position is an integer from 0, a timeout a number of seconds from 0.
+        """
+        with pytest.raises(error):
+            store.wait(after, timeout)
+
+
+def _waits(store: EventStore, after: int) -> Callable[[], int]:
+    return lambda: store.wait(after, LONG)

@@ -1,0 +1,14 @@
+"""
+The memory store keeps the contract, as far as a store without a place can.
+"""
+
+from azoth.store import EventStore
+from azoth.testing.conformance import StoreConformance
+from azoth.urls import open_store
+
+
+class TestMemoryStore(StoreConformance):
+    capabilities = frozenset({"leases", "restore"})
+
+    def make(self) -> EventStore:
+        return open_store("memory://", clock=self.clock)

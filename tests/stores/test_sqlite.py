@@ -1,0 +1,12 @@
+"""
+The SQLite store keeps the contract.
+"""
+
+from azoth.testing.conformance import CAPABILITIES, StoreConformance
+
+
+class TestSqliteStore(StoreConformance):
+    capabilities = CAPABILITIES
+
+    def url(self) -> str:
+        return f"sqlite:///{self.folder}/log.db"
