@@ -249,11 +249,8 @@ class EventProcessor:
     def _is_parked(self, handler: EventHandler, event: Event) -> bool:
         if self._park_by is None:
             return False
-        key = self._park_by(event)
-        if self._box.has_open(handler.name, key):
-            # Somebody may have settled it since.
-            self._box.refresh(self._store)
-        return self._box.has_open(handler.name, key)
+        # What was settled meanwhile shows when the letter is appended, at the version known here.
+        return self._box.has_open(handler.name, self._park_by(event))
 
     def _dead(self, handler: EventHandler, event: Event, failure: Failure | None) -> DeadLettered:
         return DeadLettered(

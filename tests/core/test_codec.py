@@ -3,6 +3,7 @@ Events become bytes and come back as they were, by whichever JSON library, or no
 """
 
 import json
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
@@ -18,7 +19,7 @@ from attrs.validators import instance_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from azoth import Event, Instant, NewEvent, Position, Registry, Version
+from azoth import Event, Instant, NewEvent, Position, Registry, Version, json_format
 from azoth.codec import Registry as Codec
 from azoth.errors import UndecodableEvent, UnknownEventType
 from azoth.json_format import FASTEST, STDLIB, JsonFormat
@@ -53,6 +54,17 @@ class Interval:
     """
 
     every: int = 60
+
+
+@frozen
+class Free:
+    """
+    A class that takes whatever JSON holds.
+    """
+
+    anything: Any = None
+    number: float | str | None = None
+    schedules: tuple[Cron | Interval | None, ...] = ()
 
 
 @frozen
@@ -333,6 +345,20 @@ def test_bytes_that_are_no_object_are_refused(library: JsonFormat, data: bytes) 
     assert (raised.value.position, raised.value.type) == (7, "Everything")
 
 
+@pytest.mark.parametrize("library", FORMATS, ids=lambda library: library.name)
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+def test_numbers_that_json_lacks_are_refused_when_read(library: JsonFormat, number: str) -> None:
+    """
+    One library would take them, the other not.
+    """
+    registry = Registry(library)
+    registry.tagged({"cron": Cron, "interval": Interval})
+    registry.event("Free")(Free)
+
+    with pytest.raises(UndecodableEvent):
+        registry.decode(NewEvent("Free", f'{{"anything":{number}}}'.encode()))
+
+
 UNWRITABLE: Final[dict[str, Callable[[], Everything]]] = {
     "not a number": lambda: made(real=float("nan")),
     "infinity": lambda: made(anything=[float("inf")]),
@@ -452,6 +478,29 @@ def test_a_tag_must_not_be_a_field() -> None:
     """
     with pytest.raises(ValueError, match="has a field 'expr'"):
         Registry().tagged({"cron": Cron}, tag="expr")
+
+
+def test_members_of_a_union_may_be_none_and_integers_be_floats() -> None:
+    """
+    JSON writes the float 5.0 and the integer 5 apart, and a reader takes both.
+    """
+    registry = Registry()
+    registry.tagged({"cron": Cron, "interval": Interval})
+    registry.event("Free")(Free)
+    event = Free(number=5.0, schedules=(Interval(), None, Cron("x")))
+
+    assert registry.decode(registry.encode(event)) == event
+    decoded = registry.decode(NewEvent("Free", b'{"number":5}'))
+    assert (decoded, type(decoded.number)) == (Free(number=5.0), float)
+
+
+def test_without_orjson_the_standard_library_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    It is an extra.
+    """
+    monkeypatch.setitem(sys.modules, "orjson", None)
+
+    assert json_format._fastest() is STDLIB
 
 
 def test_hooks_of_the_user_win() -> None:

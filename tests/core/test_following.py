@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import islice
 from threading import Event as Flag
 from threading import Thread
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from hypothesis import given
@@ -19,6 +19,7 @@ from azoth import (
     Checkpoint,
     EventStore,
     NewEvent,
+    Page,
     Query,
     StoreClosed,
     Write,
@@ -27,6 +28,7 @@ from azoth import (
     subscribe,
 )
 from azoth.following import follow_pages, iterate_pages
+from azoth.testing import FaultyStore
 from tests.core.bank import deposit, noise
 
 ADA: Final = "account-ada"
@@ -94,6 +96,25 @@ def test_pages_say_how_far_they_looked_where_nothing_matched(store: EventStore) 
     (page,) = iterate_pages(store, ACCOUNTS)
 
     assert (list(page.events), page.next_after, page.more) == ([], last, False)
+
+
+@pytest.mark.rule("X3")
+def test_a_subscription_does_not_look_at_the_same_log_again(store: EventStore) -> None:
+    """
+    It goes on behind what did not match.
+    """
+    asked: list[int] = []
+
+    class Spy(FaultyStore):
+        def read(self, query: Query = ACCOUNTS, *, after: int = 0, **bounds: Any) -> Page:  # noqa: ANN401 - the port's
+            asked.append(after)
+            return super().read(query, after=after, **bounds)
+
+    pages = follow_pages(Spy(store), ACCOUNTS, stop=Flag())
+    ends = [(noise(store, 3), next(pages).next_after) for _ in range(3)]
+
+    assert ends == [(3, 3), (6, 6), (9, 9)]
+    assert asked == [0, 3, 6]
 
 
 def test_a_subscription_goes_on_with_what_is_appended(store: EventStore) -> None:
@@ -255,10 +276,9 @@ def test_a_coroutine_that_is_cancelled_takes_the_wait_from_nobody() -> None:
     """
 
     async def main() -> int:
-        async with AsyncStore(open_store("memory://")) as store:
-            patient = asyncio.create_task(store.wait(0))
-            impatient = asyncio.create_task(store.wait(0))
-            await someone_waits(store)
+        async with Waited(open_store("memory://")) as store:
+            impatient, patient = (asyncio.create_task(store.wait(0)) for _ in range(2))
+            await store.until_waiting(2)
             impatient.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await impatient
@@ -274,10 +294,9 @@ def test_closing_ends_the_waits_of_coroutines() -> None:
     """
 
     async def main() -> None:
-        store = AsyncStore(open_store("memory://"))
-        waiting = asyncio.create_task(store.wait(0))
-        abandoned = asyncio.create_task(store.wait(0))
-        await someone_waits(store)
+        store = Waited(open_store("memory://"))
+        waiting, abandoned = (asyncio.create_task(store.wait(0)) for _ in range(2))
+        await store.until_waiting(2)
         abandoned.cancel()
         await store.close()
         await store.close()
@@ -289,9 +308,17 @@ def test_closing_ends_the_waits_of_coroutines() -> None:
     asyncio.run(main())
 
 
-async def someone_waits(store: AsyncStore) -> None:
+class Waited(AsyncStore):
     """
-    Let the other coroutines run until one of them waits for the head.
+    A store that knows how many coroutines wait for the head.
     """
-    while store._watch is None:  # noqa: ASYNC110 - the store has no event for it
-        await asyncio.sleep(0)
+
+    waiting = 0
+
+    async def until_waiting(self, count: int) -> None:
+        while self.waiting < count:  # noqa: ASYNC110 - a test's own thread of control
+            await asyncio.sleep(0)
+
+    async def _next_head(self, head: int) -> int:
+        self.waiting += 1
+        return await super()._next_head(head)

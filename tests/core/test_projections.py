@@ -2,8 +2,12 @@
 Projections: rows and position together, the same rows however the log was cut, rebuilt at any time.
 """
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from pathlib import Path
 from threading import Event as Flag
 from threading import Thread
 from typing import Any, Final
@@ -232,6 +236,37 @@ def test_the_digest_of_known_rows_is_known() -> None:
         deposit(store, BOB, 2)
 
         assert replay(store, Balances()).digest() == "649d32732261defb4f7e458577347167"
+
+
+@pytest.mark.rule("R3")
+@pytest.mark.rule("R6")
+def test_the_log_decides_the_rows_and_nothing_else(url: str) -> None:
+    """
+    Neither the store, nor the hash seed, nor the time zone, nor the locale.
+    """
+    program = (
+        "import sys; from azoth import open_store, replay; "
+        "from tests.core.bank import Balances, deposit; store = open_store(sys.argv[1]); "
+        "[deposit(store, f'account-{n % 3}', n) for n in range(9)]; "
+        "print(replay(store, Balances()).digest())"
+    )
+    worlds = [
+        ("memory://", {"PYTHONHASHSEED": "1", "TZ": "Asia/Tokyo", "LC_ALL": "C"}),
+        (url, {"PYTHONHASHSEED": "2", "TZ": "America/Lima", "LC_ALL": "C.UTF-8"}),
+    ]
+
+    digests = [
+        subprocess.run(
+            [sys.executable, "-c", program, where],
+            env=os.environ | world | {"PYTHONPATH": str(Path(__file__).parents[2])},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for where, world in worlds
+    ]
+
+    assert digests[0] == digests[1] != ""
 
 
 def test_a_projection_without_a_fold_says_so(store: EventStore) -> None:
