@@ -105,9 +105,11 @@ class Handlers(Mapping[str, TaskHandler]):
     """
 
     def __init__(self, handlers: Iterable[TaskHandler]) -> None:
+        if isinstance(handlers, TaskHandler):
+            raise InvalidTask(reason=f"handlers are a sequence; write [{handlers!r}]")
         self._by_type: dict[str, TaskHandler] = {}
         for handler in handlers:
-            task_type = check_task_type(_type_of(handler))
+            task_type = _type_of(handler)
             if task_type in self._by_type:
                 raise InvalidTask(
                     reason=f"two handlers serve {task_type!r}: {self._by_type[task_type]!r} and "
@@ -138,7 +140,7 @@ def _type_of(handler: TaskHandler) -> str:
         )
     if not isinstance(handler, TaskHandler):
         raise InvalidTask(reason=f"{handler!r} is no TaskHandler; subclass it")
-    task_type = getattr(handler, "task_type", None)
+    task_type: str | None = getattr(handler, "task_type", None)
     if task_type is None:
         raise InvalidTask(reason=f"{type(handler).__name__} has no task_type; set it in the class")
-    return str(task_type)
+    return check_task_type(task_type)

@@ -13,17 +13,21 @@ from azoth.events import NAME_BYTES_MAX, check_integer, check_name
 from azoth_scheduler.errors import InvalidTask
 from azoth_scheduler.events import CATEGORY, Options
 from azoth_scheduler.handlers import check_task_type
-from azoth_scheduler.retries import ATTEMPTS_MAX, RetryPolicy
+from azoth_scheduler.retries import RetryPolicy
 from azoth_scheduler.schedules import Schedule
-from azoth_scheduler.settings import Settings, positive
+from azoth_scheduler.settings import Settings, check_retries, positive
 from azoth_scheduler.task import Definition, Status, TaskState, Totals, status_of
 
 __all__ = [
     "PAYLOAD_BYTES_MAX",
     "PRIORITY_MAX",
+    "REASON_CHARS_MAX",
+    "TAGS_MAX",
     "ScheduleTaskRequest",
     "ScheduledTask",
     "check_payload",
+    "check_reason",
+    "check_text",
 ]
 
 PAYLOAD_BYTES_MAX: Final = 8 * 1024 * 1024
@@ -33,10 +37,20 @@ PRIORITY_MAX: Final = 1_000_000
 """And its negative: far more steps than anybody orders by hand."""
 
 
+REASON_CHARS_MAX: Final = 2_000
+"""Of a pause or a cancel: it is shown in a table, and read in each fold."""
+
+TAGS_MAX: Final = 100
+"""Of a task: each is compared when tasks are listed by one."""
+
+
 def _to_tags(tags: Iterable[str]) -> tuple[str, ...]:
     if isinstance(tags, str):
         raise InvalidTask(reason=f"tags is a sequence of words; write ({tags!r},)")
-    return tuple(tags)
+    try:
+        return tuple(tags)
+    except TypeError:
+        raise InvalidTask(reason=f"tags is a sequence of words, not {tags!r}") from None
 
 
 @frozen
@@ -87,6 +101,8 @@ class ScheduleTaskRequest:
         check_name(self.queue, "queue")
         for tag in self.tags:
             check_name(tag, "tag")
+        if len(self.tags) > TAGS_MAX:
+            raise ValueError(f"there are {len(self.tags)} tags; the limit is {TAGS_MAX}")
         size = len(self.task_id.encode())
         longest = max(len(CATEGORY), len(self.task_type.encode())) + 1 + size
         if longest > NAME_BYTES_MAX:
@@ -101,12 +117,7 @@ class ScheduleTaskRequest:
                 f"schedule is Cron, Interval, OneTime or Immediate, not {self.schedule!r}"
             )
         check_payload(self.task_id, self.payload)
-        if self.max_retries is not None:
-            check_integer(self.max_retries, "max_retries", high=ATTEMPTS_MAX)
-            if self.retry is not None:
-                raise ValueError("max_retries and retry say the same; give one of them")
-        if self.retry is not None and not isinstance(self.retry, RetryPolicy):
-            raise TypeError(f"retry is a RetryPolicy, not {self.retry!r}")
+        check_retries(self.max_retries, self.retry)
         if self.timeout is not None:
             positive(self.timeout, "timeout")
         check_integer(self.priority, "priority", low=-PRIORITY_MAX, high=PRIORITY_MAX)
@@ -149,6 +160,41 @@ def check_payload(task_id: str, payload: bytes) -> None:
             "things elsewhere and hand over a reference"
         )
         raise InvalidTask(task_id=task_id, reason=reason)
+
+
+def check_reason(task_id: str, reason: str) -> str:
+    """
+    Return *reason* if it can be kept in the log.
+
+    Raises:
+        InvalidTask: It is no text, has a lone surrogate, or more than `REASON_CHARS_MAX`.
+    """
+    try:
+        check_text(reason, "reason")
+    except (TypeError, ValueError) as error:
+        raise InvalidTask(task_id=task_id, reason=str(error)) from None
+    if len(reason) > REASON_CHARS_MAX:
+        said = f"the reason has {len(reason)} characters; the limit is {REASON_CHARS_MAX}"
+        raise InvalidTask(task_id=task_id, reason=said)
+    return reason
+
+
+def check_text(text: str, what: str) -> str:
+    """
+    Return *text* if UTF-8 can write it.
+
+    Raises:
+        TypeError: It is no text.
+        ValueError: It has a lone surrogate.
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"{what} is text, not {text!r}")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        said = f"{what} {text[:40]!r} has a lone surrogate; use text that UTF-8 can write"
+        raise ValueError(said) from None
+    return text
 
 
 @frozen(kw_only=True)

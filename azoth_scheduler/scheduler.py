@@ -30,7 +30,7 @@ from azoth_scheduler.leases import LeaseKeeper, LeaseWatch, Renewing
 from azoth_scheduler.projection import MemoryScheduleProjection
 from azoth_scheduler.projection.base import ScheduleProjection, Served, TaskFilter
 from azoth_scheduler.retries import ATTEMPTS_MAX, RetryPolicy, from_max_retries
-from azoth_scheduler.settings import Settings, defaults_of, positive
+from azoth_scheduler.settings import Settings, check_policy, defaults_of, positive
 from azoth_scheduler.table import ScheduleTable
 from azoth_scheduler.tasks import Tasks
 from azoth_scheduler.worker import Worker, Workshop
@@ -96,6 +96,13 @@ class Scheduler(Tasks):
         max_lost: int = 3,
         queues: Sequence[str] | None = None,
     ) -> None:
+        for what, port, method in (
+            ("store", store, "append"),
+            ("projection", projection, "apply"),
+            ("clock", clock, "monotonic"),
+            ("executor", executor, "submit"),
+        ):
+            _check_port(what, port, method)
         self._store = store
         served = Handlers(handlers)
         self._clock = SystemClock() if clock is None else clock
@@ -105,7 +112,7 @@ class Scheduler(Tasks):
         holds = positive(lease, "lease")
         self._keeper = LeaseKeeper(store, self._clock, _worker_name(worker_id), holds)
         settings = Settings(
-            retry=retry or _seed_policy(default_max_retries),
+            retry=_seed_policy(default_max_retries) if retry is None else check_policy(retry),
             timeout=positive(default_timeout, "default_timeout"),
             lease=self._keeper.lease,
             max_lost=check_integer(max_lost, "max_lost", low=1),
@@ -261,6 +268,13 @@ class Scheduler(Tasks):
 
 def _seconds(span: int) -> float:
     return span / 1_000_000
+
+
+def _check_port(what: str, port: object, method: str) -> None:
+    if what != "store" and port is None:
+        return
+    if isinstance(port, type) or not callable(getattr(port, method, None)):
+        raise TypeError(f"{what} is {port!r}; give an object that has the method {method}")
 
 
 def _seed_policy(max_retries: int) -> RetryPolicy:

@@ -14,7 +14,7 @@ from azoth_scheduler.handlers import Handlers, TaskHandler
 from azoth_scheduler.retries import ATTEMPTS_MAX, RetryPolicy, from_max_retries
 from azoth_scheduler.task import Definition
 
-__all__ = ["Settings", "TypeDefaults", "defaults_of", "positive"]
+__all__ = ["Settings", "TypeDefaults", "check_policy", "check_retries", "defaults_of", "positive"]
 
 
 @frozen(kw_only=True)
@@ -95,12 +95,39 @@ def defaults_of(handlers: Handlers) -> dict[str, TypeDefaults]:
 
 def _said_by(handler: TaskHandler) -> TypeDefaults:
     try:
-        if handler.max_retries is not None:
-            check_integer(handler.max_retries, "max_retries", high=ATTEMPTS_MAX)
+        check_retries(handler.max_retries, handler.retry)
         timeout = None if handler.timeout is None else positive(handler.timeout, "timeout")
     except (TypeError, ValueError) as error:
         raise InvalidTask(reason=f"handler of {handler.task_type!r}: {error}") from None
     return TypeDefaults(max_retries=handler.max_retries, retry=handler.retry, timeout=timeout)
+
+
+def check_policy(retry: RetryPolicy) -> RetryPolicy:
+    """
+    Return *retry* if it is a policy.
+
+    Raises:
+        TypeError: It is something else.
+    """
+    if not isinstance(retry, RetryPolicy):
+        raise TypeError(f"retry is a RetryPolicy, not {retry!r}; max_retries takes a number")
+    return retry
+
+
+def check_retries(max_retries: int | None, retry: RetryPolicy | None) -> None:
+    """
+    Refuse what does not say how often to try.
+
+    Raises:
+        TypeError: One of them is of another type.
+        ValueError: *max_retries* is out of its range, or both are given.
+    """
+    if max_retries is not None:
+        check_integer(max_retries, "max_retries", high=ATTEMPTS_MAX)
+    if retry is not None:
+        check_policy(retry)
+    if max_retries is not None and retry is not None:
+        raise ValueError("max_retries and retry say the same; give one of them")
 
 
 def positive(duration: timedelta | float, what: str) -> Microseconds:

@@ -4,8 +4,10 @@ Tasks as their users see them: scheduled, changed, listed, and what became of th
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Final, get_args
 
 from azoth.clocks import datetime_of
+from azoth.events import check_integer, check_name
 from azoth_scheduler import forecast as forecasts
 from azoth_scheduler.client import Client, Command
 from azoth_scheduler.commands import CancelRun, CancelTask, PauseTask, ResumeTask, TriggerTask
@@ -13,12 +15,22 @@ from azoth_scheduler.errors import InvalidTask, RunNotFound, TaskNotFound
 from azoth_scheduler.handlers import Handlers
 from azoth_scheduler.history import TaskRun
 from azoth_scheduler.projection.base import TaskFilter
-from azoth_scheduler.requests import ScheduledTask, ScheduleTaskRequest, check_payload
+from azoth_scheduler.requests import (
+    ScheduledTask,
+    ScheduleTaskRequest,
+    check_payload,
+    check_reason,
+    check_text,
+)
 from azoth_scheduler.settings import Settings
 from azoth_scheduler.table import ScheduleTable
-from azoth_scheduler.task import TaskState
+from azoth_scheduler.task import Status, TaskState
 
-__all__ = ["Tasks"]
+__all__ = ["FORECAST_MAX", "Tasks"]
+
+
+FORECAST_MAX: Final = 10_000
+"""Of the times of one forecast: nobody reads more, and each costs a step of cron."""
 
 
 class Tasks:
@@ -80,7 +92,8 @@ class Tasks:
             TaskNotFound: There is no such task.
         """
         return self._command(
-            task_id, lambda now: CancelTask(at=now, task_id=task_id, reason=reason)
+            task_id,
+            lambda now: CancelTask(at=now, task_id=task_id, reason=check_reason(task_id, reason)),
         )
 
     def pause_task(self, task_id: str, reason: str = "") -> ScheduledTask:
@@ -91,7 +104,10 @@ class Tasks:
             TaskNotFound: There is no such task.
             InvalidTask: It is cancelled.
         """
-        return self._command(task_id, lambda now: PauseTask(at=now, task_id=task_id, reason=reason))
+        return self._command(
+            task_id,
+            lambda now: PauseTask(at=now, task_id=task_id, reason=check_reason(task_id, reason)),
+        )
 
     def resume_task(self, task_id: str, reason: str = "") -> ScheduledTask:
         """
@@ -102,7 +118,8 @@ class Tasks:
             InvalidTask: It is cancelled.
         """
         return self._command(
-            task_id, lambda now: ResumeTask(at=now, task_id=task_id, reason=reason)
+            task_id,
+            lambda now: ResumeTask(at=now, task_id=task_id, reason=check_reason(task_id, reason)),
         )
 
     def trigger_task(self, task_id: str, *, payload: bytes | None = None) -> ScheduledTask:
@@ -127,6 +144,7 @@ class Tasks:
         Raises:
             RunNotFound: There is no such attempt, or its run is closed.
         """
+        check_text(execution_id, "execution id")
         with self._table.look() as projection:
             row = projection.get_run(execution_id)
         if row is None:
@@ -134,7 +152,10 @@ class Tasks:
         return self._command(
             row.task_id,
             lambda now: CancelRun(
-                at=now, task_id=row.task_id, execution_id=execution_id, reason=reason
+                at=now,
+                task_id=row.task_id,
+                execution_id=execution_id,
+                reason=check_reason(row.task_id, reason),
             ),
         )
 
@@ -142,6 +163,7 @@ class Tasks:
         """
         Return a task as it stands; None if there is none.
         """
+        check_name(task_id, "task id")
         with self._table.look() as projection:
             state = projection.get(task_id)
         return self._shown(state) if state.exists else None
@@ -156,7 +178,14 @@ class Tasks:
             chosen: Which tasks.
             limit: At most so many; None for all.
             after: Only ids above this one: the last of the page before.
+
+        Raises:
+            TypeError: An argument is of another type.
+            ValueError: The limit is below 1, or there is no such status.
         """
+        _check_filter(chosen)
+        _check_limit(limit)
+        check_text(after, "after")
         with self._table.look() as projection:
             states = projection.list(chosen, limit, after)
         return [self._shown(state) for state in states]
@@ -173,6 +202,8 @@ class Tasks:
         Raises:
             TaskNotFound: There is no such task.
         """
+        _check_limit(limit)
+        check_integer(after, "after")
         self._state(task_id)
         with self._table.look() as projection:
             rows = projection.runs(task_id, limit, after)
@@ -182,6 +213,7 @@ class Tasks:
         """
         Return one attempt; None if there is none.
         """
+        check_text(execution_id, "execution id")
         with self._table.look() as projection:
             row = projection.get_run(execution_id)
         return None if row is None else TaskRun.of(row)
@@ -192,7 +224,9 @@ class Tasks:
 
         Raises:
             TaskNotFound: There is no such task.
+            ValueError: *count* is negative, or over `FORECAST_MAX`.
         """
+        check_integer(count, "count", high=FORECAST_MAX)
         return [datetime_of(at) for at in forecasts.forecast(self._state(task_id), count)]
 
     def digest(self) -> str:
@@ -203,9 +237,11 @@ class Tasks:
             return projection.digest()
 
     def _command(self, task_id: str, command: Command) -> ScheduledTask:
+        check_name(task_id, "task id")
         return self._shown(self._client.change(task_id, command))
 
     def _state(self, task_id: str) -> TaskState:
+        check_name(task_id, "task id")
         with self._table.look() as projection:
             state = projection.get(task_id)
         if not state.exists:
@@ -233,3 +269,15 @@ class Tasks:
             raise InvalidTask(
                 task_id=task_id, reason=f"{task_type!r} refuses the payload: {error!r}"
             ) from error
+
+
+def _check_limit(limit: int | None) -> None:
+    if limit is not None:
+        check_integer(limit, "limit", low=1)
+
+
+def _check_filter(chosen: TaskFilter) -> None:
+    if not isinstance(chosen, TaskFilter):
+        raise TypeError(f"tasks are chosen by a TaskFilter, not by {chosen!r}")
+    if chosen.status is not None and chosen.status not in get_args(Status):
+        raise ValueError(f"status is {chosen.status!r}; give one of {', '.join(get_args(Status))}")
