@@ -130,6 +130,12 @@ class FaultyStore:
         """
         self._store.close()
 
+    def __getattr__(self, name: str) -> object:
+        # What the other store can do beyond the port, such as leases, this one can do too.
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self._store, name)
+
     def __enter__(self) -> Self:
         return self
 

@@ -11,12 +11,15 @@ from azoth import (
     Checkpoint,
     CheckpointConflict,
     EventStore,
+    Instant,
+    LeaseStore,
     NewEvent,
     OutcomeUnknown,
     StoreBusy,
     StoreClosed,
     StoreFailed,
     StoreFull,
+    VerifiableStore,
     Write,
     WrongExpectedVersion,
 )
@@ -129,3 +132,17 @@ def test_reads_fail_as_planned(store: EventStore) -> None:
 
     with pytest.raises(StoreClosed):
         store.read()
+
+
+def test_what_the_other_store_can_do_beyond_the_port_is_passed_on(store: EventStore) -> None:
+    """
+    And what it cannot do is not pretended.
+    """
+    faulty = FaultyStore(store)
+
+    assert isinstance(faulty, LeaseStore)
+    assert faulty.renew("w", Instant(5))
+    assert [lease.worker for lease in faulty.leases()] == ["w"]
+    assert not isinstance(faulty, VerifiableStore)
+    with pytest.raises(AttributeError):
+        faulty._secret  # noqa: B018 - asking is the point
