@@ -4,13 +4,14 @@ Bad input of the scheduler's users: a typed error that says what was given and w
 The log is as it was, and the scheduler goes on.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 import pytest
 
 from azoth.errors import AzothError
+from azoth.store import EventStore
 from azoth.testing import ManualClock
 from azoth.urls import open_store
 from azoth_scheduler import (
@@ -35,6 +36,16 @@ from tests.support.stage import NOON, Stage, acts, request, task
 
 NAIVE: Final = datetime(2026, 1, 1)  # noqa: DTZ001 - a user forgot the time zone
 HUGE: Final = 10**400
+
+
+@pytest.fixture
+def store(clock: ManualClock) -> Generator[EventStore, None, None]:
+    """
+    An empty log in memory: what is refused comes near no store.
+    """
+    with open_store("memory://", clock=clock) as store:
+        yield store
+
 
 BAD_DURATIONS: Final[dict[str, object]] = {
     "zero": 0,
