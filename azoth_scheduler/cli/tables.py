@@ -19,6 +19,7 @@ from azoth_scheduler.cli.words import coming, local, moment, schedule_in_words, 
 
 __all__ = [
     "STYLES",
+    "came_of",
     "outcome_of",
     "run_line",
     "runs_table",
@@ -26,6 +27,7 @@ __all__ = [
     "table",
     "task_facts",
     "tasks_table",
+    "totals_in_words",
 ]
 
 STYLES: Final[Mapping[str, str]] = {
@@ -188,7 +190,7 @@ def runs_table(runs: Iterable[TaskRun], now: datetime) -> Table:
     for _, attempts in groupby(runs, key=lambda run: run.run_id):
         for place, run in enumerate(attempts):
             made.add_row(
-                Text("" if place else scheduled_for(run, now)),
+                Text("" if place else _scheduled_for(run, now)),
                 Text(str(run.attempt)),
                 outcome_of(run.outcome or "running"),
                 Text(local(run.started_at, now)),
@@ -208,10 +210,7 @@ def run_line(run: TaskRun, now: datetime) -> Text:
     return shown.append(f"  {clean(came_of(run))}")
 
 
-def scheduled_for(run: TaskRun, now: datetime) -> str:
-    """
-    Return the nominal time of a run, and whether somebody triggered it.
-    """
+def _scheduled_for(run: TaskRun, now: datetime) -> str:
     return local(run.scheduled_at, now) + (" triggered" if run.triggered_run else "")
 
 
