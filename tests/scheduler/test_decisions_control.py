@@ -335,6 +335,23 @@ def test_a_triggered_run_that_is_exhausted_does_not_disable_a_disabled_task_agai
     assert status_of(story.state) == "disabled"
 
 
+def test_a_one_shot_that_was_stopped_does_not_come_back_with_a_resume() -> None:
+    """
+    Resume takes up what was exhausted, not what somebody stopped.
+    """
+    story = Story()
+    story.schedule(Immediate())
+    story.start()
+    story.cancel_run("report/1@2026-01-01T12:00:00Z#1")
+    story.end("cancelled")
+    story.pause()
+
+    (resumed,) = story.resume()
+
+    assert resumed.execution_id is None
+    assert story.start() == ()
+
+
 def test_one_resume_undoes_pause_and_disable_together(story: Story) -> None:
     """
     `resume_task` undoes both with one `TaskResumed`.

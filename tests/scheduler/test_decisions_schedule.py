@@ -316,6 +316,23 @@ def test_a_run_that_was_triggered_and_has_not_begun_survives_an_edit() -> None:
     (started,) = story.start()
 
     assert started.run_id == "report/1!1"
+    assert started.next_run_at == at(minutes=5)
+
+
+def test_an_edit_drops_the_waiting_retry_of_a_triggered_run() -> None:
+    """
+    It was asked for under the old definition and failed there; the schedule is as it was.
+    """
+    story = Story()
+    story.schedule(Interval(300))
+    story.trigger()
+    story.start()
+    story.fail()
+
+    (scheduled,) = story.schedule(Interval(300), b"new")
+
+    assert scheduled.next_nominal_at == scheduled.next_run_at == at(minutes=5)
+    assert story.state.runs == ()
 
 
 @pytest.mark.rule("S-05")

@@ -352,6 +352,22 @@ def test_an_event_that_cannot_be_read_stops_nobody(
     ]
 
 
+def test_an_event_in_the_stream_of_another_task_is_passed_over(
+    projection: ScheduleProjection,
+) -> None:
+    """
+    Nobody but the scheduler writes there; what names another task is not its event.
+    """
+    teller = LogTeller(11, tasks=2)
+    projection.apply(teller.tell(20), 100)
+    stray = evolve(teller.events[0], position=Position(101), stream=stream_of("elsewhere"))
+
+    projection.apply([stray], 101)
+
+    assert projection.unreadable() == 1
+    assert not projection.get("elsewhere").exists
+
+
 @settings(max_examples=25)
 @given(SEEDS, st.randoms(use_true_random=False))
 def test_both_take_any_log_and_agree_on_it(seed: int, random: Random) -> None:

@@ -12,7 +12,14 @@ from typing import Any
 
 import pytest
 
-from azoth.errors import CheckpointAhead, StoreBusy, StoreClosed, StoreDiverged, StoreFailed
+from azoth.errors import (
+    CheckpointAhead,
+    StoreBusy,
+    StoreClosed,
+    StoreDiverged,
+    StoreFailed,
+    StoreFull,
+)
 from azoth.events import Event, NewEvent, Write
 from azoth.marks import START, Mark, mark_of
 from azoth.projector import Projector
@@ -338,6 +345,42 @@ def test_a_table_that_another_process_holds_too_long_is_busy(
         table.save(events, mark_of(events[-1]))
 
         assert table.digest() == digest_of(events)
+
+
+def test_a_full_disk_is_told_and_nothing_of_the_batch_remains(path: Path) -> None:
+    """
+    The batch is taken back whole, and folded again once there is room.
+    """
+    events = LogTeller(42, tasks=100).tell(600)
+    with closing(SqliteScheduleProjection(path)) as table:
+        table.save(events[:10], mark_of(events[9]))
+        before = table.digest()
+        connection = table._file._connection
+        assert connection is not None
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count = {pages + 1}")
+        with pytest.raises(StoreFull):
+            table.save(events, mark_of(events[-1]))
+
+        assert table.position == 10
+        assert table.digest() == before
+        connection.execute("PRAGMA max_page_count = 1000000")
+        table.save(events, mark_of(events[-1]))
+        assert table.digest() == digest_of(events)
+
+
+def test_a_damaged_table_says_that_it_can_be_deleted(path: Path, events: list[Event]) -> None:
+    """
+    It is made of the log alone.
+    """
+    with closing(SqliteScheduleProjection(path)) as table:
+        table.save(events, mark_of(events[-1]))
+    content = bytearray(path.read_bytes())
+    content[4096:] = b"\xff" * (len(content) - 4096)
+    path.write_bytes(content)
+
+    with pytest.raises(StoreFailed, match="can be deleted"):
+        SqliteScheduleProjection(path).digest()
 
 
 def _ask_after_fork(table: SqliteScheduleProjection, answers: Any) -> None:  # noqa: ANN401 - a queue
