@@ -4,10 +4,12 @@ Copying a database while it is in use: whole and under its name, or not at all.
 
 import os
 import sqlite3
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
+from tempfile import mkstemp
 
-from azoth.errors import StoreFailed
+from azoth.errors import StoreFailed, StoreFull
+from azoth_sqlite.faults import NO_ROOM, Faults
 
 __all__ = ["back_up"]
 
@@ -18,20 +20,35 @@ def back_up(connection: sqlite3.Connection, path: Path) -> None:
 
     Raises:
         FileExistsError: Something is at *path*.
-        StoreFailed: Its folder is missing.
+        StoreFull: There is no room for it.
+        StoreFailed: Its folder is missing or cannot be written.
     """
     if path.exists():
         raise FileExistsError(f"{path} exists; a backup overwrites nothing")
     if not path.parent.is_dir():
         raise StoreFailed(reason=f"the folder {path.parent} does not exist; make it first")
-    unfinished = Path(f"{path}.unfinished-{os.getpid()}")
     try:
-        _copy(connection, unfinished)
+        _write(connection, path)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            raise StoreFull(reason=str(error)) from error
+        raise StoreFailed(reason=f"{path} cannot be written ({error})") from error
+
+
+def _write(connection: sqlite3.Connection, path: Path) -> None:
+    file, name = mkstemp(prefix=f"{path.name}.unfinished-", dir=path.parent)
+    os.close(file)
+    unfinished = Path(name)
+    try:
+        with Faults(unfinished, busy_timeout=0).translated():
+            _copy(connection, unfinished)
+        _sync(unfinished)
         # A link, since renaming would overwrite what came to be at the path meanwhile.
         os.link(unfinished, path)
     finally:
-        with suppress(FileNotFoundError):
-            unfinished.unlink()
+        unfinished.unlink()
     _sync(path.parent)
 
 
@@ -41,7 +58,6 @@ def _copy(connection: sqlite3.Connection, path: Path) -> None:
         connection.backup(copy, pages=-1)
         # A write-ahead log beside an unfinished copy would be left behind.
         copy.execute("PRAGMA journal_mode = DELETE")
-    _sync(path)
 
 
 def _sync(path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Final
 
 from azoth.errors import StoreBusy, StoreCorrupt, StoreError, StoreFailed, StoreFull
 
-__all__ = ["ENGINE_ERRORS", "Faults", "SyncFailed"]
+__all__ = ["ENGINE_ERRORS", "NO_ROOM", "Faults", "SyncFailed"]
 
 ENGINE_ERRORS: Final = (sqlite3.Error, UnicodeDecodeError)
 """The second where SQLite quotes a damaged schema, and the driver cannot decode its words."""
@@ -24,7 +24,7 @@ _SYNCS: Final = {
     sqlite3.SQLITE_IOERR_DIR_FSYNC,
 }
 _FORBIDDEN: Final = ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")
-_NO_ROOM: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+NO_ROOM: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _PROBE_BYTES: Final = 64 * 1024
 """A commit of one event needs about four pages of 4 KiB, and the index of the WAL one of 32."""
 
@@ -106,7 +106,7 @@ class Faults:
             with tempfile.TemporaryFile(dir=self._path.parent) as probe:
                 os.pwrite(probe.fileno(), bytes(_PROBE_BYTES), end)
         except OSError as error:
-            return str(error) if error.errno in _NO_ROOM else None
+            return str(error) if error.errno in NO_ROOM else None
         return None
 
     def _files(self) -> list[Path]:

@@ -10,6 +10,7 @@ from typing import Final
 __all__ = ["MIGRATIONS", "statement"]
 
 _FOLDER: Final = files("azoth_sqlite")
+_IS_STRICT: Final = sqlite3.sqlite_version_info >= (3, 37)
 
 
 def _named(text: str) -> Iterator[tuple[str, str]]:
@@ -32,9 +33,9 @@ def _migration(text: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _as_understood(sql: str) -> str:
+def _as_understood(sql: str, *, strict: bool = _IS_STRICT) -> str:
     # Tables are strict where SQLite knows the word, from 3.37 on; older ones read the same file.
-    if sqlite3.sqlite_version_info >= (3, 37):
+    if strict:
         return sql
     return sql.replace(" STRICT, WITHOUT", " WITHOUT").replace(" STRICT;", ";")
 
