@@ -114,16 +114,8 @@ def _fresh(given: Path | None) -> Path:
 
 
 def _next_folder() -> Path:
-    for number in count(1):
-        folder = _FOLDER / f"demo-{number}"
-        try:
-            folder.mkdir(parents=True)
-        except FileExistsError:
-            if folder.parent.is_dir():
-                continue
-            raise
-        return folder
-    raise AssertionError
+    numbered = (_FOLDER / f"demo-{number}" for number in count(1))
+    return next(folder for folder in numbered if not folder.exists())
 
 
 def _say_goodbye(shown: Console, result: Result) -> None:

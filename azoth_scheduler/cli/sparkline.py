@@ -12,13 +12,11 @@ _BARS: Final = "▁▂▃▄▅▆▇█"
 
 def sparkline(values: Sequence[float]) -> str:
     """
-    Return the values as bars between the least and the most of them.
+    Return one or more values as bars between the least and the most of them.
 
     >>> sparkline([1, 2, 3, 8]), sparkline([5, 5])
     ('▁▂▃█', '▄▄')
     """
-    if not values:
-        return ""
     least, most = min(values), max(values)
     if least == most:
         return _BARS[3] * len(values)

@@ -204,6 +204,22 @@ def test_the_second_signal_stops_at_once() -> None:
     assert [one.outcome for one in attempts()] == [None]
 
 
+def test_one_signal_passed_on_twice_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    A terminal's Ctrl-C goes to the whole group, and whoever started us may pass it on.
+    """
+
+    def interrupted(_: Scheduler) -> None:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(Scheduler, "run", interrupted)
+    ended = run("application:scheduler")
+
+    assert ended.exit_code == 0
+    assert ended.stderr.count("SIGINT: nothing more is started") == 1
+
+
 def test_it_prints_a_line_for_each_thing_that_happens() -> None:
     """
     What was there before is not repeated; the last outcome is there too.
