@@ -21,7 +21,7 @@ from azoth_scheduler.projection.base import ActiveRun
 
 __all__ = ["LeaseKeeper", "LeaseWatch", "Renewing", "Survey"]
 
-logger: Final = getLogger("azoth_scheduler")
+_logger: Final = getLogger("azoth_scheduler")
 
 _TAKING: Final = Lock()
 """Two schedulers of one process may share a store object, which takes either for its own."""
@@ -229,6 +229,6 @@ class Renewing:
             except StoreClosed:
                 return
             except StoreError as error:
-                logger.warning("lease not renewed", extra={"error": str(error)})
+                _logger.warning("lease not renewed", extra={"error": str(error)})
             if self._stopping.is_set():
                 quiet.wait(pause)

@@ -6,7 +6,6 @@ import os
 import socket
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from logging import getLogger
 from threading import Lock, get_ident
 from typing import Final
 
@@ -35,9 +34,7 @@ from azoth_scheduler.table import ScheduleTable
 from azoth_scheduler.tasks import Tasks
 from azoth_scheduler.worker import Worker, Workshop
 
-__all__ = ["Scheduler"]
-
-logger: Final = getLogger("azoth_scheduler")
+__all__ = ["SLOTS_MAX", "WORKER_BYTES_MAX", "Scheduler"]
 
 SLOTS_MAX: Final = 10_000
 """Of one scheduler: each may be a thread."""
@@ -122,22 +119,7 @@ class Scheduler(Tasks):
         super().__init__(table, Client(store, table, self._clock, self._bell), served, settings)
         self._executor = ThreadExecutor() if executor is None else executor
         slots = check_integer(max_concurrent_tasks, "max_concurrent_tasks", low=1, high=SLOTS_MAX)
-        self._worker = Worker(
-            Workshop(
-                store=store,
-                table=table,
-                clock=self._clock,
-                executor=self._executor,
-                bell=self._bell,
-                handlers=served,
-                settings=settings,
-                keeper=self._keeper,
-                watch=LeaseWatch(store, self._clock, holds),
-                served=Served(types=tuple(served), queues=settings.queues),
-                slots=min(slots, self._executor.slots or slots),
-                survey_every=self._poll,
-            )
-        )
+        self._worker = Worker(self._workshop(served, LeaseWatch(store, self._clock, holds), slots))
         self._stepping = Lock()
         self._stepper: int | None = None
         self._stopping = False
@@ -149,6 +131,22 @@ class Scheduler(Tasks):
         Return the log that it works on.
         """
         return self._store
+
+    def _workshop(self, handlers: Handlers, watch: LeaseWatch, slots: int) -> Workshop:
+        return Workshop(
+            store=self._store,
+            table=self._table,
+            clock=self._clock,
+            executor=self._executor,
+            bell=self._bell,
+            handlers=handlers,
+            settings=self._settings,
+            keeper=self._keeper,
+            watch=watch,
+            served=Served(types=tuple(handlers), queues=self._settings.queues),
+            slots=min(slots, self._executor.slots or slots),
+            survey_every=self._poll,
+        )
 
     def health(self) -> Health:
         """

@@ -30,7 +30,7 @@ from azoth_scheduler.table import ScheduleTable
 
 __all__ = ["Worker", "Workshop"]
 
-logger: Final = getLogger("azoth_scheduler")
+_logger: Final = getLogger("azoth_scheduler")
 
 _SHUTDOWN: Final = "shutdown"
 _BACKOFF_FIRST: Final = Microseconds(50_000)
@@ -250,7 +250,7 @@ class Worker:
             task_type = state.definition.task_type
             if task_type not in self._shop.handlers and task_type not in self._said:
                 self._said.add(task_type)
-                logger.warning("no handler serves task type %r", task_type)
+                _logger.warning("no handler serves task type %r", task_type)
 
     def _knows(self, fence: Fence) -> bool:
         return fence in self._running or fence in self._unrecorded or fence in self._given_back
@@ -316,7 +316,7 @@ class Worker:
             self._doubted.update(self._unrecorded)
         wait, self._backoff = self._backoff, Microseconds(min(2 * self._backoff, _BACKOFF_MAX))
         self._held_until = Microseconds(self._clock.monotonic() + wait)
-        logger.warning("pass put off", extra={"error": str(error), "wait_us": wait})
+        _logger.warning("pass put off", extra={"error": str(error), "wait_us": wait})
         return wait
 
     def _launch(self, start: Start) -> None:
@@ -335,7 +335,7 @@ class Worker:
             self._running.pop(start.fence, None)
             if not isinstance(error, Exception):
                 raise
-            logger.exception("attempt not begun", extra={"execution_id": start.run.execution_id})
+            _logger.exception("attempt not begun", extra={"execution_id": start.run.execution_id})
 
     def _report(self, finished: Finished) -> None:
         # Called by the executor, from any thread.
@@ -344,7 +344,7 @@ class Worker:
 
     def _refuse(self, fence: Fence) -> None:
         self.late_results += 1
-        logger.warning("late result refused", extra={"task_id": fence[0], "fence": fence[1]})
+        _logger.warning("late result refused", extra={"task_id": fence[0], "fence": fence[1]})
 
     def _next_look(self) -> Instant | None:
         now, monotonic = self._clock.now(), self._clock.monotonic()

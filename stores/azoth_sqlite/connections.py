@@ -14,7 +14,7 @@ from typing import Final
 from azoth.errors import StoreClosed
 from azoth_sqlite.options import SqliteOptions
 
-__all__ = ["ReaderPool", "connect", "connect_reader", "leave_open"]
+__all__ = ["IDLE_CONNECTIONS_MAX", "ReaderPool", "connect", "connect_reader", "leave_open"]
 
 IDLE_CONNECTIONS_MAX: Final = 16
 """Beyond it a returned connection is closed: a burst of readers must not keep its files open."""

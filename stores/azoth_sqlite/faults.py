@@ -25,6 +25,8 @@ _SYNCS: Final = {
 }
 _FORBIDDEN: Final = ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")
 NO_ROOM: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+"""What the system says when a disk, a quota or a file-size limit is full."""
+
 _PROBE_BYTES: Final = 64 * 1024
 """A commit of one event needs about four pages of 4 KiB, and the index of the WAL one of 32."""
 

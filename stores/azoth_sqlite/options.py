@@ -7,7 +7,7 @@ from typing import Final
 
 from attrs import field, frozen
 
-__all__ = ["SqliteOptions"]
+__all__ = ["BUSY_SECONDS_MAX", "SqliteOptions"]
 
 BUSY_SECONDS_MAX: Final = 2_000_000
 """SQLite counts milliseconds in 32 bits."""

@@ -23,7 +23,7 @@ from azoth_sqlite.rows import (
 )
 from azoth_sqlite.statements import statement
 
-__all__ = ["read_page"]
+__all__ = ["LIMIT_MAX", "Span", "read_page"]
 
 LIMIT_MAX: Final = 2**62
 """The page's bytes end it long before; SQLite counts in 64 bits."""

@@ -17,7 +17,7 @@ from azoth_sqlite.saving import EventParameters, event_rows, place_stream
 from azoth_sqlite.state import KnownStream, WriterState
 from azoth_sqlite.statements import statement
 
-__all__ = ["restore"]
+__all__ = ["ROWS_AT_ONCE", "restore"]
 
 ROWS_AT_ONCE: Final = 1_000
 """Enough for the driver to work in bulk; the log itself may be larger than the memory."""

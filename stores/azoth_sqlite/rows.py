@@ -19,6 +19,7 @@ from azoth.streams import Position, Version
 from azoth_sqlite.statements import statement
 
 __all__ = [
+    "NAMES_MAX",
     "EventRow",
     "StreamName",
     "StreamNames",

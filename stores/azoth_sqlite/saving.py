@@ -20,7 +20,7 @@ from azoth_sqlite.rows import (
 from azoth_sqlite.state import KnownStream, WriterState
 from azoth_sqlite.statements import statement
 
-__all__ = ["EventParameters", "event_rows", "place_stream", "save"]
+__all__ = ["PAGE_BYTES", "EventParameters", "event_rows", "place_stream", "save"]
 
 PAGE_BYTES: Final = 4_096
 """Of SQLite, unless a file was made otherwise; it only decides when the WAL is copied."""
@@ -35,6 +35,7 @@ _LAST_STREAM: Final = statement("select_last_stream")
 _LAST_CATEGORY: Final = statement("select_last_category")
 
 EventParameters: TypeAlias = tuple[int, int, int, int, str, int, int, int, bytes, bytes]
+"""The values of `insert_event`, in its order."""
 
 
 def save(cursor: sqlite3.Cursor, draft: Draft, state: WriterState) -> int:

@@ -23,7 +23,7 @@ from azoth_sqlite.rows import (
 )
 from azoth_sqlite.statements import statement
 
-__all__ = ["KnownStream", "WriterState"]
+__all__ = ["STREAMS_MAX", "KnownStream", "WriterState"]
 
 STREAMS_MAX: Final = 50_000
 """Of the streams kept in memory, about 15 MB; beyond it they are forgotten and read again."""

@@ -16,7 +16,7 @@ from azoth_sqlite.faults import ENGINE_ERRORS
 from azoth_sqlite.rows import StreamNames, event_of, load_head
 from azoth_sqlite.statements import statement
 
-__all__ = ["verify"]
+__all__ = ["PROBLEMS_MAX", "ROWS_AT_ONCE", "verify"]
 
 PROBLEMS_MAX: Final = 1_000
 """Of one run: a file that is damaged all over is told from one that has a scratch."""
@@ -33,9 +33,9 @@ _EVENTS: Final = statement("verify_events")
 _VERSIONS: Final = statement("verify_versions")
 _CATEGORIES: Final = statement("verify_categories_of_streams")
 
-Row: TypeAlias = tuple[Any, ...]
-Problems: TypeAlias = Iterator[Problem]
-Look: TypeAlias = Callable[[sqlite3.Connection], Problems]
+_Row: TypeAlias = tuple[Any, ...]
+_Problems: TypeAlias = Iterator[Problem]
+_Look: TypeAlias = Callable[[sqlite3.Connection], _Problems]
 
 
 def verify(connection: sqlite3.Connection) -> Sequence[Problem]:
@@ -51,7 +51,7 @@ def verify(connection: sqlite3.Connection) -> Sequence[Problem]:
     return problems
 
 
-def _guarded(look: Look, connection: sqlite3.Connection) -> Problems:
+def _guarded(look: _Look, connection: sqlite3.Connection) -> _Problems:
     try:
         yield from look(connection)
     except StoreCorrupt as error:
@@ -63,13 +63,13 @@ def _guarded(look: Look, connection: sqlite3.Connection) -> Problems:
         yield Problem(position=None, reason=f"SQLite cannot read on: {error}")
 
 
-def _look_at_engine(connection: sqlite3.Connection) -> Problems:
+def _look_at_engine(connection: sqlite3.Connection) -> _Problems:
     for (line,) in connection.execute(_INTEGRITY_CHECK):
         if line != b"ok":
             yield Problem(position=None, reason=line.decode(errors="replace"))
 
 
-def _look_at_head(connection: sqlite3.Connection) -> Problems:
+def _look_at_head(connection: sqlite3.Connection) -> _Problems:
     cursor = connection.cursor()
     cursor.execute(_BEGIN)
     try:
@@ -81,7 +81,7 @@ def _look_at_head(connection: sqlite3.Connection) -> Problems:
         yield Problem(position=None, reason=f"the head is {head}, and the last event is at {last}")
 
 
-def _look_at_events(connection: sqlite3.Connection) -> Problems:
+def _look_at_events(connection: sqlite3.Connection) -> _Problems:
     cursor, names = connection.cursor(), StreamNames()
     head, _ = load_head(cursor)
     due, recorded_at = 1, 0
@@ -100,8 +100,8 @@ def _look_at_events(connection: sqlite3.Connection) -> Problems:
 
 
 def _look_at_event(
-    cursor: sqlite3.Cursor, names: StreamNames, row: Row, not_before: int
-) -> Problems:
+    cursor: sqlite3.Cursor, names: StreamNames, row: _Row, not_before: int
+) -> _Problems:
     try:
         name = names.get(cursor, row[1])
         event = event_of(row[:-1], name)
@@ -114,7 +114,7 @@ def _look_at_event(
         yield Problem(position=row[0], reason="it was recorded before the event before it")
 
 
-def _look_at_versions(connection: sqlite3.Connection) -> Problems:
+def _look_at_versions(connection: sqlite3.Connection) -> _Problems:
     head, _ = load_head(connection.cursor())
     stream_id, version, position = _BEFORE_ALL, 0, 0
     count, more = 0, True
@@ -132,7 +132,7 @@ def _look_at_versions(connection: sqlite3.Connection) -> Problems:
         yield Problem(position=None, reason=f"{count} of {head} events are found by their stream")
 
 
-def _look_at_rows(name: str, first: int | bytes, crc_of: Callable[..., int]) -> Look:
+def _look_at_rows(name: str, first: int | bytes, crc_of: Callable[..., int]) -> _Look:
     """
     Return a look at all rows of a small table, in the order of its key.
 
@@ -143,7 +143,7 @@ def _look_at_rows(name: str, first: int | bytes, crc_of: Callable[..., int]) -> 
     """
     select = statement(name)
 
-    def look(connection: sqlite3.Connection) -> Problems:
+    def look(connection: sqlite3.Connection) -> _Problems:
         after, more = first, True
         while more:
             more = False
@@ -155,7 +155,7 @@ def _look_at_rows(name: str, first: int | bytes, crc_of: Callable[..., int]) -> 
     return look
 
 
-def _look_at_categories_of_streams(connection: sqlite3.Connection) -> Problems:
+def _look_at_categories_of_streams(connection: sqlite3.Connection) -> _Problems:
     after, more = _BEFORE_ALL, True
     while more:
         more = False
@@ -166,7 +166,7 @@ def _look_at_categories_of_streams(connection: sqlite3.Connection) -> Problems:
                 yield Problem(position=None, reason=reason)
 
 
-_LOOKS: Final[Sequence[Look]] = (
+_LOOKS: Final[Sequence[_Look]] = (
     _look_at_engine,
     _look_at_head,
     _look_at_events,

@@ -18,7 +18,7 @@ from azoth_sqlite.saving import save
 from azoth_sqlite.state import WriterState
 from azoth_sqlite.statements import statement
 
-__all__ = ["Writer"]
+__all__ = ["WAL_PAGES", "Writer"]
 
 WAL_PAGES: Final = 4_000
 """Written before the WAL is copied into the database: 16 MB, so that its syncs cost little."""

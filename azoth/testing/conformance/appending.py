@@ -27,7 +27,7 @@ __all__ = ["AppendContract"]
 
 _LARGE: Final = NewEvent("large", bytes(DATA_BYTES_MAX))
 
-ROUNDS: Final = 40
+_ROUNDS: Final = 40
 """Of a race: enough that a store which forgets its lock loses one of them."""
 
 
@@ -213,12 +213,12 @@ class AppendContract(StoreSuite):
         """
         Of several writers at one version one wins; the others get the conflict and nothing else.
         """
-        for version in range(ROUNDS):
+        for version in range(_ROUNDS):
             calls = [lambda: _try(store, write("a", 1, version))] * 4  # noqa: B023 - joined below
             outcomes = self.together(*calls)
 
             assert sorted(outcomes) == [0, 0, 0, version + 1]
-        assert len(everything(store, Query(stream="a"))) == ROUNDS
+        assert len(everything(store, Query(stream="a"))) == _ROUNDS
 
     def test_writers_of_different_streams_never_conflict(self, store: EventStore) -> None:
         """
@@ -227,14 +227,14 @@ class AppendContract(StoreSuite):
 
         def writer(stream: str) -> Callable[[], None]:
             def run() -> None:
-                for version in range(ROUNDS):
+                for version in range(_ROUNDS):
                     store.append(write(stream, 1, version))
 
             return run
 
         self.together(*[writer(f"s-{place}") for place in range(4)])
 
-        assert [event.position for event in everything(store)] == list(range(1, 4 * ROUNDS + 1))
+        assert [event.position for event in everything(store)] == list(range(1, 4 * _ROUNDS + 1))
 
     def test_two_writers_cannot_each_rely_on_what_the_other_changes(
         self, store: EventStore
@@ -242,7 +242,7 @@ class AppendContract(StoreSuite):
         """
         No write skew: of two appends that each check the stream that the other writes, one wins.
         """
-        for version in range(ROUNDS):
+        for version in range(_ROUNDS):
             outcomes = self.together(
                 lambda: _try(store, write("a", 1, version), write("b", 0, version)),  # noqa: B023
                 lambda: _try(store, write("b", 1, version), write("a", 0, version)),  # noqa: B023
@@ -262,15 +262,15 @@ class AppendContract(StoreSuite):
                 _try(store, write("taken", 1, 0))
                 if place % 2
                 else _try(store, write(f"s-{place}", 1, version))
-                for version in range(ROUNDS)
+                for version in range(_ROUNDS)
             ]
             for place in range(6)
         ]
         outcomes = self.together(*calls)
 
         for place, results in enumerate(outcomes):
-            assert results == ([0] * ROUNDS if place % 2 else list(range(1, ROUNDS + 1)))
-        assert len(everything(store)) == 1 + 3 * ROUNDS
+            assert results == ([0] * _ROUNDS if place % 2 else list(range(1, _ROUNDS + 1)))
+        assert len(everything(store)) == 1 + 3 * _ROUNDS
 
 
 def _try(store: EventStore, *writes: Write) -> int:

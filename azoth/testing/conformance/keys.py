@@ -15,7 +15,7 @@ from azoth.testing.conformance.suite import StoreSuite, answer, everything, new,
 
 __all__ = ["CheckpointContract", "KeyContract"]
 
-ROUNDS: Final = 20
+_ROUNDS: Final = 20
 
 
 class KeyContract(StoreSuite):
@@ -87,13 +87,13 @@ class KeyContract(StoreSuite):
         """
         One appends, the others get its answer.
         """
-        for place in range(ROUNDS):
+        for place in range(_ROUNDS):
             call = lambda key=f"k-{place}": store.append(write("a", 2), key=key)  # noqa: E731
             answers = self.together(*[call] * 4)
 
             assert sorted(answer.duplicate for answer in answers) == [False, True, True, True]
             assert len({(answer.first, answer.last) for answer in answers}) == 1
-        assert store.read().head == 2 * ROUNDS
+        assert store.read().head == 2 * _ROUNDS
 
     def test_a_key_without_events_is_kept_too(self, store: EventStore) -> None:
         """
@@ -175,12 +175,12 @@ class CheckpointContract(StoreSuite):
         """
         Both write from the same place, and one wins.
         """
-        for position in range(ROUNDS):
+        for position in range(_ROUNDS):
             moved = Checkpoint(consumer="c", position=position + 1, previous=position)
             won = self.together(*[_moves(store, moved)] * 2)
 
             assert sorted(won) == [False, True]
-        assert len(everything(store)) == ROUNDS
+        assert len(everything(store)) == _ROUNDS
 
     def test_checkpoints_outlive_the_object(self, store: EventStore) -> None:
         """

@@ -142,10 +142,10 @@ def _ready() -> None:
     sys.stdin.readline()
 
 
-PROGRAMS: Final[dict[str, Callable[..., None]]] = {
+_PROGRAMS: Final[dict[str, Callable[..., None]]] = {
     program.__name__: program
     for program in (append, append_for_ever, contend, follow, fork, lease, look, wait)
 }
 
 if __name__ == "__main__":
-    PROGRAMS[sys.argv[1]](*sys.argv[2:])
+    _PROGRAMS[sys.argv[1]](*sys.argv[2:])

@@ -25,7 +25,7 @@ from azoth.testing.conformance.suite import StoreSuite, everything, new, write
 
 __all__ = ["ReadContract"]
 
-QUERIES = (
+_QUERIES = (
     ALL,
     Query(stream="a-1"),
     Query(stream="missing"),
@@ -37,7 +37,7 @@ QUERIES = (
     Query(category="a", types=["even", "odd"]),
     Query(types=["missing"]),
 )
-RARE_EVENTS = 25_000
+_RARE_EVENTS = 25_000
 """More than a store may look at for one page."""
 
 _REFUSED: Final[Sequence[tuple[type[Exception], Callable[[Any], object]]]] = [
@@ -63,7 +63,7 @@ class ReadContract(StoreSuite):
     Prove what a read promises.
     """
 
-    @pytest.mark.parametrize("query", QUERIES, ids=str)
+    @pytest.mark.parametrize("query", _QUERIES, ids=str)
     def test_every_range_is_what_a_scan_of_the_log_would_give(
         self, store: EventStore, query: Query
     ) -> None:
@@ -86,7 +86,7 @@ class ReadContract(StoreSuite):
             else:
                 assert len(due) <= limit
 
-    @pytest.mark.parametrize("query", QUERIES, ids=str)
+    @pytest.mark.parametrize("query", _QUERIES, ids=str)
     def test_every_range_reads_backwards_too(self, store: EventStore, query: Query) -> None:
         """
         The newest come first, and `until = last.position - 1` goes on.
@@ -115,7 +115,7 @@ class ReadContract(StoreSuite):
         Reading on after `next_after` gives each event once, in order.
         """
         log = _mixed_log(store)
-        for query in QUERIES:
+        for query in _QUERIES:
             due = [event for event in log if query.matches(event)]
             assert everything(store, query, limit=limit) == due
 
@@ -159,10 +159,10 @@ class ReadContract(StoreSuite):
                 after = page.next_after
                 if not page.more:
                     break
-            due = [] if query.types == ("missing",) else [RARE_EVENTS]
+            due = [] if query.types == ("missing",) else [_RARE_EVENTS]
             assert [event.position for event in found] == due
-            assert after == RARE_EVENTS
-            assert pages <= RARE_EVENTS // 100
+            assert after == _RARE_EVENTS
+            assert pages <= _RARE_EVENTS // 100
 
     def test_the_last_of_a_type_is_found_going_back(self, store: EventStore) -> None:
         """
@@ -214,7 +214,7 @@ class ReadContract(StoreSuite):
         """
         Nothing is there, nothing is missing.
         """
-        for query in QUERIES:
+        for query in _QUERIES:
             page = store.read(query)
             assert (list(page.events), page.head, page.next_after, page.more) == ([], 0, 0, False)
 
@@ -229,7 +229,7 @@ class ReadContract(StoreSuite):
             call(store)
 
     def _long_log(self, store: EventStore) -> None:
-        half = RARE_EVENTS // 5
+        half = _RARE_EVENTS // 5
         for _ in range(4):
             store.append(write("long-1", half))
         last = [new() for _ in range(half - 1)]

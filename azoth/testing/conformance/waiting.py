@@ -15,8 +15,8 @@ from azoth.testing.conformance.suite import StoreSuite, write
 
 __all__ = ["WaitContract"]
 
-RACES = 300
-LONG = 60.0
+_RACES = 300
+_LONG = 60.0
 """Seconds that no test waits: a wait that is not woken is found by the test's own timeout."""
 
 
@@ -48,7 +48,7 @@ class WaitContract(StoreSuite):
         """
         Whichever of an append and a wait comes first, the wait returns.
         """
-        for after in range(RACES):
+        for after in range(_RACES):
             heads = self.together(lambda: store.append(write("a")).last, _waits(store, after))
 
             assert heads == [after + 1, after + 1]
@@ -91,7 +91,7 @@ class WaitContract(StoreSuite):
         with Child("append", self.url(), "b", 1) as appending:
             assert appending.line() == "ready"
             appending.go()
-            assert store.wait(1, LONG) == 2
+            assert store.wait(1, _LONG) == 2
 
     def test_a_refused_append_wakes_nobody(self, store: EventStore) -> None:
         """
@@ -115,7 +115,7 @@ class WaitContract(StoreSuite):
 
             return run
 
-        self.together(closed(None), closed(LONG), closed(None), store.close)
+        self.together(closed(None), closed(_LONG), closed(None), store.close)
 
     @pytest.mark.parametrize(
         ("error", "after", "timeout"),
@@ -139,4 +139,4 @@ class WaitContract(StoreSuite):
 
 
 def _waits(store: EventStore, after: int) -> Callable[[], int]:
-    return lambda: store.wait(after, LONG)
+    return lambda: store.wait(after, _LONG)
