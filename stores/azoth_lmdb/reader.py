@@ -1,0 +1,225 @@
+"""
+Reading a page: the bounds become a range of a table, and each record is compared with its checksum.
+"""
+
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
+from itertools import islice
+
+from attrs import frozen
+
+from azoth.errors import StoreCorrupt
+from azoth.events import Event, Page, category_of
+from azoth.reading import ReadRequest, page_of
+from azoth.records import PAGE_EXAMINED_MAX
+from azoth_lmdb.records import StreamEnd, event_of, load_event, load_head, load_stream
+from azoth_lmdb.tables import Table, Transaction, to_key
+
+__all__ = ["Span", "read_page"]
+
+
+@frozen
+class Span:
+    """
+    Hold what a read looks at.
+
+    Attributes:
+        records: The positions and records, in the order asked for.
+        after: Exclusive: a version in a stream, else a position.
+        until: Inclusive, likewise.
+        examined: The last position that is looked at.
+    """
+
+    records: Iterable[tuple[int, bytes]]
+    after: int
+    until: int
+    examined: int
+
+
+def read_page(transaction: Transaction, read: ReadRequest) -> Page:
+    """
+    Return the page asked for, copied out of one snapshot.
+
+    Raises:
+        StoreCorrupt: A record does not match its checksum, or is missing.
+    """
+    head = load_head(transaction, transaction.commit).position
+    end = read.end(head)
+    span = _span(transaction, read, end) if end > read.after else None
+    if span is None:
+        return page_of((), read, head, end)
+    # The cursors end before their transaction does.
+    with closing(_matches(read, span)) as matches:
+        return page_of(matches, read, head, span.examined)
+
+
+def _span(transaction: Transaction, read: ReadRequest, end: int) -> Span | None:
+    if read.query.stream is not None:
+        return _span_of_stream(transaction, read, read.query.stream.encode(), end)
+    if read.query.category is not None:
+        return _span_of_category(transaction, read, read.query.category.encode(), end)
+    examined = min(end, read.after + PAGE_EXAMINED_MAX) if _is_bounded(read) else end
+    scan = _scan_backwards if read.backwards else _scan
+    return Span(scan(transaction, read.after, examined), read.after, examined, examined)
+
+
+def _span_of_category(
+    transaction: Transaction, read: ReadRequest, category: bytes, end: int
+) -> Span:
+    positions, examined = _window(transaction, transaction.tables.by_category, category, read, end)
+    return Span(_records(transaction, positions), read.after, examined, examined)
+
+
+def _span_of_stream(
+    transaction: Transaction, read: ReadRequest, stream: bytes, end: int
+) -> Span | None:
+    last = load_stream(transaction, stream)
+    if last is None:
+        if transaction.cursor(transaction.tables.by_stream).set_key(stream):
+            raise StoreCorrupt(position=None, reason=f"stream {stream!r} has lost its end")
+        return None
+    positions, examined = _window(transaction, transaction.tables.by_stream, stream, read, end)
+    after = _version_at(transaction, stream, last, read.after)
+    until = _version_at(transaction, stream, last, examined)
+    return Span(_records(transaction, positions), after, until, examined)
+
+
+def _window(
+    transaction: Transaction, index: Table, key: bytes, read: ReadRequest, end: int
+) -> tuple[Iterable[int], int]:
+    """
+    Return the positions to look at, and the last one that is looked at.
+    """
+    follow = _follow_backwards if read.backwards else _follow
+    positions = follow(transaction, index, key, read.after, end)
+    if not _is_bounded(read):
+        return positions, end
+    window = list(islice(positions, PAGE_EXAMINED_MAX + 1))
+    if len(window) <= PAGE_EXAMINED_MAX:
+        return window, end
+    return window[:-1], window[-2]
+
+
+def _is_bounded(read: ReadRequest) -> bool:
+    # Going back, an empty page would not say where to go on, so it looks until it finds.
+    return bool(read.query.types) and not read.backwards
+
+
+def _version_at(transaction: Transaction, stream: bytes, last: StreamEnd, position: int) -> int:
+    """
+    Return how many events the stream has up to *position*.
+    """
+    if position >= last.last:
+        return last.version
+    before = next(
+        _follow_backwards(transaction, transaction.tables.by_stream, stream, 0, position), 0
+    )
+    return load_event(transaction, before).version if before else 0
+
+
+def _scan(transaction: Transaction, after: int, until: int) -> Iterator[tuple[int, bytes]]:
+    cursor = transaction.cursor(transaction.tables.events)
+    if not cursor.set_range(to_key(after + 1)):
+        return
+    for key, record in cursor.iternext():
+        position = int.from_bytes(key)
+        if position > until:
+            return
+        yield position, record
+
+
+def _scan_backwards(
+    transaction: Transaction, after: int, until: int
+) -> Iterator[tuple[int, bytes]]:
+    cursor = transaction.cursor(transaction.tables.events)
+    if not cursor.set_key(to_key(until)):
+        return
+    for key, record in cursor.iterprev():
+        position = int.from_bytes(key)
+        if position <= after:
+            return
+        yield position, record
+
+
+def _follow(
+    transaction: Transaction, index: Table, key: bytes, after: int, until: int
+) -> Iterator[int]:
+    cursor = transaction.cursor(index)
+    if not cursor.set_range_dup(key, to_key(after + 1)):
+        return
+    for value in cursor.iternext_dup():
+        position = int.from_bytes(value)
+        if position > until:
+            return
+        yield position
+
+
+def _follow_backwards(
+    transaction: Transaction, index: Table, key: bytes, after: int, until: int
+) -> Iterator[int]:
+    cursor = transaction.cursor(index)
+    if cursor.set_range_dup(key, to_key(until + 1)):
+        found = cursor.prev_dup()
+    else:
+        found = cursor.set_key(key) and cursor.last_dup()
+    if not found:
+        return
+    for value in cursor.iterprev_dup():
+        position = int.from_bytes(value)
+        if position <= after:
+            return
+        yield position
+
+
+def _records(transaction: Transaction, positions: Iterable[int]) -> Iterator[tuple[int, bytes]]:
+    for position in positions:
+        record = transaction.get(transaction.tables.events, to_key(position))
+        if record is None:
+            raise StoreCorrupt(position=position, reason="an index leads to no event")
+        yield position, record
+
+
+def _matches(read: ReadRequest, span: Span) -> Generator[tuple[Event, int], None, None]:
+    due, types = _Due(read, span), read.query.types
+    for position, record in span.records:
+        event, weight = event_of(position, record)
+        due.check(event)
+        if not types or event.type in types:
+            yield event, weight
+    due.check_end()
+
+
+class _Due:
+    """
+    Follow the numbers of a page: an index that lost an entry is no reason to leave out an event.
+    """
+
+    def __init__(self, read: ReadRequest, span: Span) -> None:
+        self._query = read.query
+        self._step = -1 if read.backwards else 1
+        self._next = span.until if read.backwards else span.after + 1
+        self._past = span.after if read.backwards else span.until + 1
+        self._counts = read.query.category is None
+
+    def check(self, event: Event) -> None:
+        if not self._belongs(event):
+            raise StoreCorrupt(position=event.position, reason="an index leads to a wrong event")
+        number: int = event.position if self._query.stream is None else event.version
+        if self._counts and number != self._next:
+            raise self._missing()
+        self._next += self._step
+
+    def check_end(self) -> None:
+        if self._counts and self._next != self._past:
+            raise self._missing()
+
+    def _belongs(self, event: Event) -> bool:
+        if self._query.stream is not None:
+            return event.stream == self._query.stream
+        return self._query.category in {None, category_of(event.stream)}
+
+    def _missing(self) -> StoreCorrupt:
+        if self._query.stream is None:
+            return StoreCorrupt(position=self._next, reason="the event is missing")
+        reason = f"version {self._next} of stream {self._query.stream!r} is missing"
+        return StoreCorrupt(position=None, reason=reason)
