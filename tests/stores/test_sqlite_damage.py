@@ -6,15 +6,18 @@ import os
 import sqlite3
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from random import Random
+from typing import Final
 
 import pytest
 
 from azoth.clocks import SystemClock
-from azoth.errors import StoreCorrupt, StoreFailed
-from azoth.events import Checkpoint
+from azoth.errors import StoreCorrupt, StoreError, StoreFailed
+from azoth.events import Checkpoint, Query
 from azoth.urls import open_store
 from azoth_sqlite import writer
 from azoth_sqlite.store import SqliteStore
@@ -28,6 +31,8 @@ from tests.stores.sqlite_files import (
     session,
     write,
 )
+
+FLIPS: Final = 60
 
 
 @pytest.fixture
@@ -276,3 +281,51 @@ def test_a_full_disk_costs_nothing_that_was_written(path: Path) -> None:
     assert [line.split()[0] for line in child.stdout.splitlines()] == ["full", "good"]
     with opened(path) as store:
         assert store.read(backwards=True, limit=1).events[0].data == bytes(500_000)
+
+
+def test_a_flipped_bit_is_reported_or_changes_no_answer(tmp_path: Path) -> None:
+    """
+    Whichever bit a disk flips, no call gives other data in silence.
+    """
+    sound = tmp_path / "sound.db"
+    with opened(sound) as store:
+        store.append(write("a", 3), write("b"), key="k")
+        store.append(checkpoint=Checkpoint(consumer="c", position=4, previous=0))
+        store.append(write("a-new", 2, b"data"))
+        due = answers(store)
+    content, draw = sound.read_bytes(), Random(7)
+    outcomes = Counter[str]()
+    for number in range(FLIPS):
+        place = draw.randrange(len(content) * 8)
+        flipped = bytearray(content)
+        flipped[place // 8] ^= 1 << place % 8
+        file = tmp_path / f"{number}.db"
+        file.write_bytes(flipped)
+        outcomes[outcome_of(file, due)] += 1
+
+    assert outcomes["silent"] == 0
+    assert outcomes.total() == FLIPS
+
+
+def answers(store: SqliteStore) -> list[object]:
+    """
+    Return all that can be asked of the log.
+    """
+    queries = (Query(), Query(stream="a"), Query(category="a"), Query(types=["t"]))
+    read = [store.read(query) for query in queries]
+    again = store.append(write("a", 3), write("b"), key="k")
+    return [*read, store.checkpoint("c"), again, store.wait(0, 0)]
+
+
+def outcome_of(file: Path, due: list[object]) -> str:
+    """
+    Say whether the damage in *file* raised, was found, is harmless, or was silent.
+    """
+    try:
+        with opened(file) as store:
+            found = bool(store.verify())
+            if answers(store) == due:
+                return "found" if found else "harmless"
+    except StoreError:
+        return "raised"
+    return "found" if found else "silent"

@@ -261,12 +261,10 @@ def test_a_disk_that_keeps_no_write_ahead_log_is_refused(
     S13: on a network SQLite keeps its old journal, and says so.
     """
 
-    class Network(sqlite3.Connection):
-        def execute(self, sql: str, parameters: tuple[int, ...] = ()) -> sqlite3.Cursor:
-            return super().execute(sql.replace("journal_mode = WAL", "journal_mode"), parameters)
-
     def connect(at: Path, _: SqliteOptions) -> sqlite3.Connection:
-        connection = sqlite3.connect(at, isolation_level=None, factory=Network)
+        # This one locks by files beside the database, so no memory can be shared.
+        uri = f"{at.as_uri()}?vfs=unix-dotfile"
+        connection = sqlite3.connect(uri, uri=True, isolation_level=None)
         connection.text_factory = bytes
         return connection
 

@@ -17,13 +17,13 @@ class Child:
     Be one running child.
 
     Args:
-        program: Its name in `azoth.testing.conformance.programs`.
+        program: Its name in `azoth.testing._programs`.
         *arguments: Of the program; the first is the store's URL.
     """
 
     def __init__(self, program: str, *arguments: object) -> None:
         self._process: Final = subprocess.Popen(  # noqa: S603 - our own program
-            [sys.executable, "-m", "azoth.testing.conformance.programs", program]
+            [sys.executable, "-m", "azoth.testing._programs", program]
             + [str(argument) for argument in arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

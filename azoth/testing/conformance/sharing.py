@@ -275,7 +275,7 @@ class TimeContract(StoreSuite):
 
 
 def _batch(number: int) -> list[bytes]:
-    # As `programs.append_for_ever` writes it.
+    # As `_programs.append_for_ever` writes it.
     return [b"%d/%d" % (number, place) for place in range(3)]
 
 
