@@ -52,6 +52,7 @@ class Projector(Generic[P]):
     ) -> None:
         self._store = store
         self._projection = projection
+        self._durable = _durable_of(projection)
         self._page_size = check_integer(page_size, "page_size", low=1)
         self._effect = effect
         self._lock = RLock()
@@ -155,6 +156,7 @@ class Projector(Generic[P]):
             while beside.position < self._cursor:
                 beside.catch_up(until=self._cursor)
             self._projection = beside.projection
+            self._durable = _durable_of(self._projection)
             self._checked = True
             self._move(beside.position)
 
@@ -167,8 +169,8 @@ class Projector(Generic[P]):
             return page
 
     def _resume(self) -> int:
-        if not self._checked and isinstance(self._projection, DurableProjection):
-            check_mark(self._store, self._projection.name, self._projection.mark)
+        if not self._checked and self._durable is not None:
+            check_mark(self._store, self._durable.name, self._durable.mark)
         self._checked = True
         # Another process may have folded into the same rows.
         self._cursor = max(self._cursor, self._projection.position)
@@ -185,12 +187,12 @@ class Projector(Generic[P]):
             self._effect(page.events)
 
     def _save(self, events: Sequence[Event], position: int) -> None:
-        if not isinstance(self._projection, DurableProjection):
+        if self._durable is None:
             self._projection.apply(events, position)
         elif events and events[-1].position == position:
-            self._projection.save(events, mark_of(events[-1]))
+            self._durable.save(events, mark_of(events[-1]))
         else:
-            self._projection.save(events, mark_at(self._store, position))
+            self._durable.save(events, mark_at(self._store, position))
 
     def _move(self, position: int) -> None:
         with self._moved:
@@ -207,3 +209,8 @@ class Projector(Generic[P]):
             with self._moved:
                 self._runners -= 1
                 self._moved.notify_all()
+
+
+def _durable_of(projection: Projection) -> DurableProjection | None:
+    # Asked once: whether an object keeps to a protocol takes as long as folding an event.
+    return projection if isinstance(projection, DurableProjection) else None

@@ -76,6 +76,8 @@ def packed(parcels: Iterable[Parcel[T]]) -> Iterator[list[Parcel[T]]]:
 
 
 def _size(event: NewEvent) -> int:
+    if not event.metadata:
+        return len(event.data)
     # At most: a character of metadata takes up to six bytes, and each pair its quotes and commas.
     chars = sum(len(key) + len(value) + 1 for key, value in event.metadata.items())
     return len(event.data) + 6 * chars

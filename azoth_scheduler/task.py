@@ -140,7 +140,7 @@ class TaskState:
         """
         Return the runs that have an attempt running.
         """
-        return tuple(run for run in self.runs if run.fence is not None)
+        return tuple([run for run in self.runs if run.fence is not None]) if self.runs else ()
 
     def with_fence(self, fence: int) -> OpenRun | None:
         """
