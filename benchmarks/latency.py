@@ -1,8 +1,8 @@
 """
 Ask how soon an idle scheduler starts what is scheduled, from the call to the handler's first line.
 
-The floor is what cannot be left out: two commits with full sync by the raw `sqlite3` driver, for the
-schedule and for the claim, and two hand-offs between threads.
+The floor is what cannot be left out: two commits with full sync by the raw `sqlite3` driver, one
+for the schedule and one for the claim, and two hand-offs between threads.
 
     python benchmarks/latency.py [SCHEDULES]
 """
