@@ -4,6 +4,7 @@ Sentence 6: a wait misses nothing, hears of everybody, and ends.
 
 from collections.abc import Callable
 from math import nan
+from threading import Semaphore
 
 import pytest
 
@@ -106,16 +107,25 @@ class WaitContract(StoreSuite):
         """
         They raise `StoreClosed`, whether they wait for ever or not.
         """
+        begun = Semaphore(0)
 
-        def closed(timeout: float | None) -> Callable[[], object]:
-            def run() -> object:
+        def waiting(timeout: float | None) -> Callable[[], None]:
+            def run() -> None:
+                begun.release()
                 with pytest.raises(StoreClosed):
                     store.wait(0, timeout)
-                return None
 
             return run
 
-        self.together(closed(None), closed(_LONG), closed(None), store.close)
+        def close() -> None:
+            for _ in range(3):
+                begun.acquire()
+            # By the time that these are read, the others are asleep.
+            for _ in range(100):
+                store.read()
+            store.close()
+
+        self.together(waiting(None), waiting(_LONG), waiting(None), close)
 
     @pytest.mark.parametrize(
         ("error", "after", "timeout"),
