@@ -123,7 +123,7 @@ def _every(value: timedelta | float) -> float:
             reason=fault,
             hint="write seconds or a timedelta, from 0.001 s to 100 years",
         )
-    micros = value // _MICROSECOND if isinstance(value, timedelta) else _micros(value)
+    micros = value // _MICROSECOND if isinstance(value, timedelta) else round(value * _SECOND)
     seconds, rest = divmod(micros, _SECOND)
     return micros / _SECOND if rest else seconds
 
@@ -136,12 +136,6 @@ def _fault_of(seconds: float) -> str:
     if seconds < INTERVAL_MIN / _SECOND:
         return "it is shorter than a millisecond"
     return "it is longer than 100 years" if seconds > DURATION_MAX // _SECOND else ""
-
-
-def _micros(seconds: float) -> int:
-    # Taken apart first: a fraction alone keeps its microseconds, also beside many years.
-    whole = int(seconds)
-    return whole * _SECOND + round((seconds - whole) * _SECOND)
 
 
 @frozen
@@ -166,9 +160,9 @@ class Interval:
     @property
     def microseconds(self) -> Microseconds:
         """
-        The interval in microseconds, exact.
+        The interval in microseconds; up to a hundred years a float of seconds holds each of them.
         """
-        return Microseconds(_micros(self.every))
+        return Microseconds(round(self.every * _SECOND))
 
 
 def _at(value: datetime | int) -> Instant:

@@ -38,14 +38,14 @@ WHOLE_HOUR_ZONES: Final = (
     "America/Havana", "America/Sao_Paulo", "America/Santiago", "Africa/Cairo", "Asia/Beirut",
 )  # fmt: skip
 DAY: Final = timedelta(days=1)
-FIRST: Final = datetime.fromisoformat("1970-01-02")
+FIRST: Final = datetime.fromisoformat("1971-01-01")
 LAST: Final = datetime.fromisoformat("2090-01-01")
 MICROSECOND: Final = timedelta(microseconds=1)
 
 profile: Final = settings()
 # The soak profile, 2,000 examples, makes 20,000 of it; a usual run shall take seconds.
 soaked: Final = profile.max_examples > 100
-many: Final = settings(max_examples=(10 if soaked else 4) * profile.max_examples)
+many: Final = settings(max_examples=(10 if soaked else 3) * profile.max_examples)
 some: Final = settings(max_examples=(10 if soaked else 2) * profile.max_examples)
 
 
@@ -106,7 +106,7 @@ def starts(draw: st.DrawFn, tz: str) -> datetime:
     """
     Draw an instant, most often within hours of a change of the clock.
     """
-    changes = clock_changes(tz, 1970, 2050)
+    changes = clock_changes(tz, 1971, 2050)
     anywhere = st.datetimes(FIRST, LAST, timezones=st.just(UTC))
     if not changes or draw(st.integers(0, 4)) == 0:
         return draw(anywhere)
@@ -169,9 +169,11 @@ def test_cronsim_agrees_in_every_zone(expr: str, tz: str, data: st.DataObject) -
     It follows Debian's cron, so five fields mean the same under the default policy.
     """
     schedule = valid(expr, tz)
-    after = data.draw(starts(tz))
+    after = data.draw(starts(tz)).astimezone(ZoneInfo(tz))
+    # It forgets the fold, and answers with a time before one in the second copy.
+    assume(after.fold == 0)
 
-    expected = next(CronSim(for_cronsim(expr), after.astimezone(ZoneInfo(tz))))
+    expected = next(CronSim(for_cronsim(expr), after))
     found = schedule.next_run_time(after)
 
     assert found is not None

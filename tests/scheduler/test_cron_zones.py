@@ -17,6 +17,7 @@ from azoth.clocks import instant_of
 from azoth_scheduler._cron_zones import SECOND_MAX, Zone
 from azoth_scheduler.cron import DstPolicy
 from azoth_scheduler.schedules import Cron
+from tests.support.cron_reference import clock_changes, local, offset_at
 
 # A reading that clocks skip, and the first instant after the gap.
 GAPS: Final = [
@@ -78,14 +79,14 @@ REPEATS: Final = [
 
 def yearly(tz: str, reading: str, dst: DstPolicy, *, every_hour: bool = False) -> Iterator[str]:
     """
-    Yield when a schedule for one reading of the year fires, from a month before it on.
+    Yield when a schedule for one reading of the year fires, from 300 days before it on.
     """
     when: datetime | None = datetime.fromisoformat(reading).replace(tzinfo=UTC)
     assert when is not None
     hour = "*" if every_hour else when.hour
     expr = f"{when.second} {when.minute} {hour} {when.day} {when.month} *"
     schedule = Cron(expr, tz, dst)
-    when -= timedelta(days=30)
+    when -= timedelta(days=300)
     while (when := schedule.next_run_time(when)) is not None:
         yield when.isoformat()
 
@@ -100,6 +101,39 @@ def test_a_skipped_time(tz: str, reading: str, after_gap: str) -> None:
     assert next(yearly(tz, reading, "cron")) == after_gap
     for dst in ("literal", "skip_once"):
         assert int(next(yearly(tz, reading, dst))[:4]) > year
+
+
+@pytest.mark.parametrize(("tz", "reading", "after_gap"), GAPS)
+def test_a_skipped_time_is_still_ahead_just_before_the_gap_ends(
+    tz: str, reading: str, after_gap: str
+) -> None:
+    """
+    Asked in the last second or microsecond before a gap, its times lie ahead; asked after, behind.
+    """
+    skipped = datetime.fromisoformat(reading)
+    schedule = Cron(f"{skipped.second} {skipped.minute} {skipped.hour} * * *", tz)
+    end = datetime.fromisoformat(after_gap)
+
+    for before in (timedelta(microseconds=1), timedelta(seconds=1)):
+        assert schedule.next_run_time(end - before) == end
+    following = schedule.next_run_time(end)
+    assert following is not None
+    assert following > end
+
+
+@pytest.mark.parametrize(
+    ("tz", "year"), sorted({(row[0], int(row[1][:4])) for row in [*GAPS, *REPEATS]})
+)
+def test_the_seconds_beside_a_change_fire_as_ever(tz: str, year: int) -> None:
+    """
+    The last second before a change and the first after a gap exist, and fire when they are shown.
+    """
+    for change in clock_changes(tz, year, year):
+        last = change - timedelta(seconds=1)
+        back = offset_at(change, tz) < offset_at(last, tz)
+        for instant in [last] if back else [last, change]:
+            found = yearly(tz, local(instant, tz).isoformat(), "cron")
+            assert datetime.fromisoformat(next(found)) == instant
 
 
 @pytest.mark.parametrize(("tz", "reading", "first", "second"), REPEATS)
@@ -225,6 +259,25 @@ def test_no_zone_changes_twice_within_six_days() -> None:
     for tz in sorted(available_timezones() - {"localtime", "Factory"}):
         for (first, _, _), (second, _, _) in pairwise(offset_changes(tz)):
             assert second - first > 6 * 86_400, tz
+
+
+def test_a_block_that_begins_in_repeated_time_knows_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Where blocks are cut changes no answer: here each takes 17 minutes.
+    """
+    zone = Zone(ZoneInfo("America/New_York"))
+    back = int(datetime(2026, 11, 1, 6, tzinfo=UTC).timestamp())
+    expected = [zone.stretch(second)[2:] for second in range(back - 7_200, back + 7_200, 60)]
+    monkeypatch.setattr("azoth_scheduler._cron_zones._BLOCK_BITS", 10)
+
+    cut = Zone(ZoneInfo("America/New_York"))
+
+    for second, (offset, reached) in zip(
+        range(back - 7_200, back + 7_200, 60), expected, strict=True
+    ):
+        stretch = cut.stretch(second)
+        assert stretch.offset == offset
+        assert max(stretch.reached, second + offset) == max(reached, second + offset)
 
 
 def test_stretches_follow_each_other_to_the_end_of_time() -> None:

@@ -11,11 +11,11 @@ from typing import Any, Final
 
 import attrs
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from azoth.clocks import DURATION_MAX, INSTANT_MAX, Instant, instant_of
-from azoth_scheduler.cron import Timetable
+from azoth_scheduler.cron import DstPolicy, Timetable
 from azoth_scheduler.errors import InvalidSchedule
 from azoth_scheduler.schedules import (
     COUNT_EXACT_MAX,
@@ -305,6 +305,7 @@ MOMENTS: Final = st.builds(
 SPANS: Final = st.integers(0, 3 * SECOND) | st.integers(0, 900 * SECOND) | st.integers(0, 72 * HOUR)
 
 
+@settings(max_examples=4 * settings().max_examples)
 @given(SCHEDULES, MOMENTS, SPANS, st.integers(-HOUR, HOUR))
 def test_latest_and_count_are_what_walking_finds(
     schedule: Schedule, after: Instant, span: int, anchored: int
@@ -321,6 +322,57 @@ def test_latest_and_count_are_what_walking_finds(
     counted = count_occurrences(schedule, anchor, Instant(after + 1), until, limit=100_000)
     assert counted == (len(walked), True)
     assert all(earlier < later for earlier, later in pairwise(walked))
+
+
+@given(
+    day=st.sampled_from(["*", "1", "L", "28-31", "LW", "*/2", "15,L"]),
+    month=st.sampled_from(["*", "2", "1,12", "*/5"]),
+    weekday=st.sampled_from(["*", "5", "5L", "1#1"]),
+    first=st.integers(0, 1_500),
+    days=st.integers(0, 1_500),
+)
+def test_days_are_counted_by_the_month(
+    day: str, month: str, weekday: str, first: int, days: int
+) -> None:
+    """
+    Whatever part of a month a count begins and ends with.
+    """
+    cron = Cron(f"0 0 12 {day} {month} {weekday}")
+    begin = Instant(at("2023-01-01") + first * 24 * HOUR)
+    end = Instant(begin + days * 24 * HOUR)
+
+    walked = list(walk(cron, Instant(0), begin, end))
+
+    assert count_occurrences(cron, Instant(0), begin, end) == (len(walked), True)
+
+
+@pytest.mark.parametrize(
+    ("expr", "day", "dst", "count"),
+    [
+        ("0 0 1-5 * * *", "2026-03-29", "cron", 4),
+        ("0 30 1-5 * * *", "2026-03-29", "cron", 5),
+        ("0 */30 1-5 * * *", "2026-03-29", "cron", 8),
+        ("0 0,30 2 * * *", "2026-03-29", "cron", 1),
+        ("0 0 1-5 * * *", "2026-03-29", "skip_once", 4),
+        ("0 30 1-5 * * *", "2026-03-29", "skip_once", 4),
+        ("0 30 1-5 * * *", "2026-03-29", "literal", 4),
+        ("0 0 1-5 * * *", "2026-10-25", "cron", 5),
+        ("0 0 1-5 * * *", "2026-10-25", "skip_once", 5),
+        ("0 0 1-5 * * *", "2026-10-25", "literal", 6),
+        ("0 */30 1-5 * * *", "2026-10-25", "cron", 12),
+    ],
+)
+def test_a_count_over_a_change_of_the_clock(
+    expr: str, day: str, dst: DstPolicy, count: int
+) -> None:
+    """
+    What fires together is one occurrence, and what fires twice is two.
+    """
+    cron = Cron(expr, tz="Europe/Berlin", dst=dst)
+    first = Instant(at(day) - HOUR)
+    last = Instant(at(day) + 12 * HOUR)
+
+    assert count_occurrences(cron, Instant(0), first, last) == (count, True)
 
 
 def longest(schedule: Schedule) -> int:
