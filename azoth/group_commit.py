@@ -67,8 +67,13 @@ class GroupCommit:
     def exclusive(self) -> Generator[None, None, None]:
         """
         Hold the writer's lock for a write that is no append.
+
+        Raises:
+            StoreClosed: The queue was closed.
         """
         with self._writer:
+            if self._closed:
+                raise StoreClosed
             yield
 
     def close(self) -> None:

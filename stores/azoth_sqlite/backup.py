@@ -9,7 +9,8 @@ from pathlib import Path
 from tempfile import mkstemp
 
 from azoth.errors import StoreFailed, StoreFull
-from azoth_sqlite.faults import NO_ROOM, Faults
+from azoth.faults import NO_ROOM
+from azoth_sqlite.faults import Faults
 
 __all__ = ["back_up"]
 

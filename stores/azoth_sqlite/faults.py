@@ -2,19 +2,16 @@
 The one place where what SQLite reports becomes an error of Azoth.
 """
 
-import errno
-import os
 import sqlite3
-import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
-from copy import copy
 from pathlib import Path
 from typing import Final
 
 from azoth.errors import StoreBusy, StoreCorrupt, StoreError, StoreFailed, StoreFull
+from azoth.faults import FailedSync, shortage
 
-__all__ = ["ENGINE_ERRORS", "NO_ROOM", "Faults", "SyncFailed"]
+__all__ = ["ENGINE_ERRORS", "Faults"]
 
 ENGINE_ERRORS: Final = (sqlite3.Error, UnicodeDecodeError)
 """The second where SQLite quotes a damaged schema, and the driver cannot decode its words."""
@@ -24,17 +21,6 @@ _SYNCS: Final = {
     sqlite3.SQLITE_IOERR_DIR_FSYNC,
 }
 _FORBIDDEN: Final = ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")
-NO_ROOM: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-"""What the system says when a disk, a quota or a file-size limit is full."""
-
-_PROBE_BYTES: Final = 64 * 1024
-"""A commit of one event needs about four pages of 4 KiB, and the index of the WAL one of 32."""
-
-
-class SyncFailed(StoreFailed):
-    """
-    Say that a sync failed: what reached the disk is not known, and asking again would not tell.
-    """
 
 
 class Faults:
@@ -49,14 +35,13 @@ class Faults:
     def __init__(self, path: Path, busy_timeout: float) -> None:
         self.busy_timeout = busy_timeout
         self._path = path
-        self._failure: SyncFailed | None = None
+        self._sync = FailedSync()
 
     def check(self) -> None:
         """
         Raise again if a sync failed: until the store is reopened nothing can be relied on.
         """
-        if self._failure is not None:
-            raise copy(self._failure)
+        self._sync.check()
 
     @contextmanager
     def translated(self) -> Generator[None, None, None]:
@@ -74,10 +59,7 @@ class Faults:
         """
         code = _code_of(error)
         if code in _SYNCS:
-            self._failure = SyncFailed(
-                reason=f"a sync failed ({error}); reopen it, and retry with the key"
-            )
-            return copy(self._failure)
+            return self._sync.happened(str(error))
         match code & 0xFF:
             case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
                 return StoreBusy(seconds=self.busy_timeout)
@@ -92,24 +74,15 @@ class Faults:
 
     def _after_input_output(self, error: Exception) -> StoreError:
         # SQLite calls only ENOSPC full; a quota and a limit on file sizes it calls a failed write.
-        shortage = self._shortage()
-        if shortage is not None:
-            return StoreFull(reason=shortage)
-        return StoreFailed(reason=self._reason(error))
+        reason = shortage(self._files())
+        return (
+            StoreFailed(reason=self._reason(error)) if reason is None else StoreFull(reason=reason)
+        )
 
     def _reason(self, error: Exception) -> str:
         name: str = getattr(error, "sqlite_errorname", type(error).__name__)
         hint = "; check the permissions" if name.startswith(_FORBIDDEN) else ""
         return f"{self._path}: {error} ({name}){hint}"
-
-    def _shortage(self) -> str | None:
-        try:
-            end = max(file.stat().st_size for file in self._files())
-            with tempfile.TemporaryFile(dir=self._path.parent) as probe:
-                os.pwrite(probe.fileno(), bytes(_PROBE_BYTES), end)
-        except OSError as error:
-            return str(error) if error.errno in NO_ROOM else None
-        return None
 
     def _files(self) -> list[Path]:
         names = (f"{self._path}{suffix}" for suffix in ("", "-wal", "-shm"))

@@ -2,8 +2,9 @@
 What a store object holds in one process: connections, locks, the queue, and who waits.
 """
 
-import os
-from collections.abc import Iterable, Sequence
+import sqlite3
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -43,23 +44,40 @@ class Session:
     """
 
     def __init__(self, path: Path, options: SqliteOptions, clock: Clock) -> None:
-        self.process: Final = os.getpid()
-        self.faults: Final = Faults(path, options.busy_timeout)
+        self._faults = Faults(path, options.busy_timeout)
         self.names: Final = StreamNames()
+        self.options: Final = options
         check_place(path, len(MIGRATIONS))
         self._lock = _open_lock(path)
         try:
-            with self.faults.translated():
+            with self._faults.translated():
                 self._writing = open_writer(path, options, self._lock)
         except BaseException:
             self._lock.close()
             raise
-        self.writer: Final = Writer(self._writing, self._lock, clock, self.faults)
+        self.writer: Final = Writer(self._writing, self._lock, clock, self._faults)
         self.queue: Final = GroupCommit(self._commit)
-        self.readers: Final = ReaderPool(lambda: connect_reader(path, options))
+        self._readers = ReaderPool(lambda: connect_reader(path, options))
         self._lookout = Lookout(lambda: connect_reader(path, options))
         self.bell: Final = Bell(self._head, foreign=True)
         self.workers: Final = Workers(Path(f"{path}-workers"))
+
+    def check(self) -> None:
+        """
+        Raise again if a sync failed.
+        """
+        self._faults.check()
+
+    @contextmanager
+    def reading(self) -> Generator[sqlite3.Connection, None, None]:
+        """
+        Lend a connection that reads, and translate its errors.
+
+        Raises:
+            StoreClosed: The session was closed.
+        """
+        with self._faults.translated(), self._readers.lent() as connection:
+            yield connection
 
     def restore(self, events: Iterable[Event]) -> None:
         """
@@ -74,7 +92,7 @@ class Session:
         self.queue.close()
         self.bell.close()
         self._lookout.close()
-        self.readers.close()
+        self._readers.close()
         self.workers.close()
         self.writer.close()
         self._lock.close()
@@ -83,7 +101,7 @@ class Session:
         """
         Give up everything after a fork; the locks were given up by the fork itself.
         """
-        self.readers.leave_open()
+        self._readers.leave_open()
         self._lookout.leave_open()
         leave_open(self._writing)
 
@@ -93,7 +111,7 @@ class Session:
         return outcomes
 
     def _head(self) -> int:
-        with self.faults.translated():
+        with self._faults.translated():
             return self._lookout.head()
 
 

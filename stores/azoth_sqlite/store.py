@@ -6,17 +6,14 @@ and, once leases are renewed, a folder of workers' locks (`log.db-workers`). Cop
 the file alone lacks what is in the write-ahead log.
 """
 
-import os
 from collections.abc import Iterable, Sequence
 from os import PathLike
 from pathlib import Path
-from threading import Lock
 from types import TracebackType
 from typing import Self
 
 from azoth.appending import check_append
 from azoth.clocks import Clock, Instant
-from azoth.errors import StoreClosed
 from azoth.events import (
     ALL,
     Appended,
@@ -29,6 +26,7 @@ from azoth.events import (
     check_name,
 )
 from azoth.reading import check_read, check_wait
+from azoth.sessions import Sessions
 from azoth.store import Lease, Problem
 from azoth.urls import StoreUrl, options_of
 from azoth_sqlite.backup import back_up
@@ -70,12 +68,7 @@ class SqliteStore:
     """
 
     def __init__(self, path: Path, options: SqliteOptions, clock: Clock) -> None:
-        self._path = path
-        self._options = options
-        self._clock = clock
-        self._opening = Lock()
-        self._session = Session(path, options, clock)
-        self._closed = False
+        self._sessions = Sessions(lambda: Session(path, options, clock))
 
     def append(
         self, *writes: Write, checkpoint: Checkpoint | None = None, key: str | None = None
@@ -84,7 +77,7 @@ class SqliteStore:
         Append all writes and the checkpoint in one commit, or nothing of them.
         """
         request = check_append(writes, checkpoint, key)
-        return self._opened().queue.append(request)
+        return self._sessions.current().queue.append(request)
 
     def read(
         self,
@@ -99,8 +92,8 @@ class SqliteStore:
         Return the events of (*after*, *until*] that match, from one snapshot.
         """
         request = check_read(query, after, until, limit, backwards=backwards)
-        session = self._opened()
-        with session.faults.translated(), session.readers.lent() as connection:
+        session = self._sessions.current()
+        with session.reading() as connection:
             return read_page(connection, session.names, request)
 
     def wait(self, after: int, timeout: float | None = None) -> int:
@@ -108,38 +101,35 @@ class SqliteStore:
         Return the head as soon as it exceeds *after*, or when *timeout* is over.
         """
         check_wait(after, timeout)
-        return self._opened().bell.wait(after, timeout)
+        return self._sessions.current().bell.wait(after, timeout)
 
     def checkpoint(self, consumer: str) -> int:
         """
         Return the position that *consumer* saved last; 0 if it never did.
         """
         check_name(consumer, "consumer")
-        session = self._opened()
-        with session.faults.translated(), session.readers.lent() as connection:
+        with self._sessions.current().reading() as connection:
             return load_checkpoint(connection.cursor(), consumer)
 
     def verify(self) -> Sequence[Problem]:
         """
         Return what is damaged, unreachable records too; empty when sound, never raising for it.
         """
-        session = self._opened()
-        with session.faults.translated(), session.readers.lent() as connection:
+        with self._sessions.current().reading() as connection:
             return verify(connection)
 
     def backup(self, path: str | PathLike[str]) -> None:
         """
         Write a prefix of the log, keys, checkpoints and leases included, to *path*.
         """
-        session = self._opened()
-        with session.faults.translated(), session.readers.lent() as connection:
+        with self._sessions.current().reading() as connection:
             back_up(connection, Path(path).absolute())
 
     def restore(self, events: Iterable[Event]) -> None:
         """
         Write *events* with the positions, versions and times they have; all or none.
         """
-        session = self._opened()
+        session = self._sessions.current()
         with session.queue.exclusive():
             session.restore(events)
 
@@ -152,7 +142,7 @@ class SqliteStore:
         """
         check_name(worker, "worker")
         check_integer(until, "until")
-        session = self._opened()
+        session = self._sessions.current()
         with session.queue.exclusive():
             return session.writer.write(lambda cursor: session.workers.renew(cursor, worker, until))
 
@@ -160,7 +150,7 @@ class SqliteStore:
         """
         Return the lease of each worker that ever renewed one, in the order of the ids.
         """
-        session = self._opened()
+        session = self._sessions.current()
         with session.queue.exclusive():
             return session.writer.write(session.workers.leases)
 
@@ -168,15 +158,7 @@ class SqliteStore:
         """
         Let running appends end, wake the waiters, and free everything; twice is fine.
         """
-        with self._opening:
-            was_closed, self._closed = self._closed, True
-            session = self._session
-        if was_closed:
-            return
-        if session.process == os.getpid():
-            session.close()
-        else:
-            session.leave_to_parent()
+        self._sessions.close()
 
     def __enter__(self) -> Self:
         return self
@@ -188,23 +170,3 @@ class SqliteStore:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
-
-    def _opened(self) -> Session:
-        if self._closed:
-            raise StoreClosed
-        if self._session.process != os.getpid():
-            self._reopen()
-        self._session.faults.check()
-        return self._session
-
-    def _reopen(self) -> None:
-        """
-        Open everything anew after a fork: the connections and locks are the parent's.
-        """
-        with self._opening:
-            if self._session.process != os.getpid():
-                inherited, self._session = (
-                    self._session,
-                    Session(self._path, self._options, self._clock),
-                )
-                inherited.leave_to_parent()

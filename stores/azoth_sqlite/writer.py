@@ -10,9 +10,10 @@ from typing import Final, TypeVar
 from azoth.appending import AppendRequest, Draft, admit_all
 from azoth.clocks import Clock
 from azoth.events import Event
+from azoth.faults import SyncFailed
 from azoth.file_locks import FileLock
 from azoth.group_commit import Outcome
-from azoth_sqlite.faults import ENGINE_ERRORS, Faults, SyncFailed
+from azoth_sqlite.faults import ENGINE_ERRORS, Faults
 from azoth_sqlite.restoring import restore
 from azoth_sqlite.saving import save
 from azoth_sqlite.state import WriterState

@@ -30,7 +30,7 @@ def session(store: SqliteStore) -> Session:
     """
     Return what *store* holds in this process.
     """
-    return store._opened()
+    return store._sessions.current()
 
 
 def write(stream: str = "a", count: int = 1, data: bytes = b"") -> Write:

@@ -199,6 +199,8 @@ def test_close_commits_what_is_in_the_queue_and_refuses_the_rest(engine: Engine)
     assert sorted(stream for commit in engine.commits for stream in commit) == ["a", "b", "first"]
     with pytest.raises(StoreClosed):
         engine.queue.append(request())
+    with pytest.raises(StoreClosed), engine.queue.exclusive():
+        pass
 
 
 def test_close_itself_commits_for_those_whose_turn_never_comes(engine: Engine) -> None:

@@ -218,7 +218,7 @@ def test_a_burst_of_readers_does_not_keep_its_connections(store: SqliteStore) ->
     S10: each reader has a connection for itself, and what is too many is closed again.
     """
     store.append(write())
-    pool = session(store).readers
+    pool = session(store)._readers
     ready = Barrier(40)
 
     def read() -> None:
@@ -366,7 +366,7 @@ def test_options_ride_in_the_url(path: Path) -> None:
     url = f"sqlite:///{path}?durability=normal&busy_timeout=1.5"
     with open_store(url) as store:
         assert isinstance(store, SqliteStore)
-        assert store._options == SqliteOptions(durability="normal", busy_timeout=1.5)
+        assert session(store).options == SqliteOptions(durability="normal", busy_timeout=1.5)
     with open_store(url, durability="full") as store:
         assert isinstance(store, SqliteStore)
-        assert store._options.durability == "full"
+        assert session(store).options.durability == "full"
