@@ -98,8 +98,8 @@ def the_kills_have_met_schedulers_at_work(killed: list[Entry]) -> None:
     """
     lost = told(killed, TaskRunAbandoned)
 
-    assert len(told(killed, TaskExecuted)) > 200
-    assert len(lost) > CYCLES
+    assert len(told(killed, TaskExecuted)) > CYCLES
+    assert len(lost) > CYCLES // 3
     assert {one.reason for one in lost} == {"its worker is dead"}
 
 
