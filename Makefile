@@ -53,7 +53,7 @@ format: $(VENV)/check.stamp ## Format the code and mend what ruff can mend
 
 .PHONY: bench
 bench: $(VENV)/test.stamp ## Run each benchmark and print its answer
-	@for question in benchmarks/bench_*.py; do $(BIN)/python $$question || exit 1; done
+	@for question in benchmarks/*.py; do $(BIN)/python $$question || exit 1; done
 
 .PHONY: soak
 soak: $(VENV)/test.stamp ## Search for hours: every property with the soak profile, and the long tests
