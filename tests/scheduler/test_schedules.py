@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import attrs
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from azoth.clocks import DURATION_MAX, INSTANT_MAX, Instant, instant_of
@@ -331,6 +331,7 @@ def test_latest_and_count_are_what_walking_finds(
     first=st.integers(0, 1_500),
     days=st.integers(0, 1_500),
 )
+@example(day="L", month="*", weekday="*", first=0, days=30)
 def test_days_are_counted_by_the_month(
     day: str, month: str, weekday: str, first: int, days: int
 ) -> None:
