@@ -312,6 +312,7 @@ def test_a_thread_that_overruns_is_told_and_keeps_its_slot(stage: Stage) -> None
 
     stage.clock.advance(60)
     scheduler.step()
+    scheduler.step()
     assert task(scheduler, "a").last_outcome == "timed_out"
     assert (scheduler.health().stuck, scheduler.health().running) == (1, 0)
     assert task(scheduler, "b").status == "scheduled"

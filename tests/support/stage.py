@@ -9,12 +9,14 @@ from threading import Event, Semaphore, Thread
 from typing import Any, Final, TypeAlias, TypeVar
 
 from azoth.clocks import Clock, datetime_of
+from azoth.projector import Projector
 from azoth.store import EventStore
 from azoth.testing import ManualClock
 from azoth_scheduler import (
     Executor,
     Immediate,
     InlineExecutor,
+    MemoryScheduleProjection,
     RetryPolicy,
     Schedule,
     ScheduledTask,
@@ -275,14 +277,22 @@ class Stage:
 
     def close(self) -> None:
         """
-        End the play, and check that the log keeps to every rule there is.
+        End the play; check that the log keeps to every rule, and each table to the log.
         """
         for gate in self._gates:
             gate.open()
-        for scheduler in self._schedulers:
-            scheduler.close()
         if self.sound:
             assert_sound(self.log(), self._policies)
+            self._check_tables()
+        for scheduler in self._schedulers:
+            scheduler.close()
+
+    def _check_tables(self) -> None:
+        # R1: a table that was kept while all of it happened is the fold of the log.
+        fresh = MemoryScheduleProjection()
+        Projector(self.store, fresh).catch_up()
+        for scheduler in self._schedulers:
+            assert scheduler.digest() == fresh.digest()
 
 
 @contextmanager
