@@ -8,6 +8,10 @@ from azoth.urls import open_store
 
 
 class TestMemoryStore(StoreConformance):
+    """
+    Run the whole suite.
+    """
+
     capabilities = frozenset({"leases", "restore"})
 
     def make(self) -> EventStore:

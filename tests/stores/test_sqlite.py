@@ -6,6 +6,10 @@ from azoth.testing.conformance import CAPABILITIES, StoreConformance
 
 
 class TestSqliteStore(StoreConformance):
+    """
+    Run the whole suite.
+    """
+
     capabilities = CAPABILITIES
 
     def url(self) -> str:
