@@ -4,11 +4,13 @@ The decisions of an append, for store authors: what is well formed, what is admi
 A store checks the arguments with `check_append` before any I/O. Under its write lock it opens a
 `Draft` over its own state, lets `admit` decide on each append that shares the commit, and writes
 what the draft then holds. All of it is pure: a store only reads and writes.
+
+What is made for each append is a named tuple, which takes half the time of another frozen value.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from hashlib import sha256
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from attrs import evolve, frozen
 
@@ -18,6 +20,7 @@ from azoth.events import (
     APPEND_BYTES_MAX,
     APPEND_EVENTS_MAX,
     APPEND_WRITES_MAX,
+    NO_METADATA,
     Appended,
     Checkpoint,
     NewEvent,
@@ -26,6 +29,7 @@ from azoth.events import (
 )
 from azoth.records import encode_metadata
 from azoth.streams import (
+    ANY,
     Expected,
     ExpectedVersion,
     Position,
@@ -47,8 +51,7 @@ __all__ = [
 ]
 
 
-@frozen
-class CheckedWrite:
+class CheckedWrite(NamedTuple):
     """
     Hold a write with its metadata encoded.
 
@@ -65,8 +68,7 @@ class CheckedWrite:
     expected: ExpectedVersion
 
 
-@frozen
-class AppendRequest:
+class AppendRequest(NamedTuple):
     """
     Hold the arguments of an append, checked.
 
@@ -75,7 +77,7 @@ class AppendRequest:
         checkpoint: Moved in the same commit.
         key: The idempotency key.
         digest: SHA-256 of writes and checkpoint; empty without a key, which then costs nothing.
-        count: How many events there are.
+        event_count: How many events there are.
         size: Their data and metadata in bytes.
     """
 
@@ -83,7 +85,7 @@ class AppendRequest:
     checkpoint: Checkpoint | None
     key: str | None
     digest: bytes
-    count: int
+    event_count: int
     size: int
 
 
@@ -97,8 +99,7 @@ class FirstAnswer:
     answer: Appended
 
 
-@frozen
-class Admitted:
+class Admitted(NamedTuple):
     """
     Hold an append that will be written, and its answer once it is.
 
@@ -218,11 +219,17 @@ def check_append(
             is passed.
     """
     _check_arguments(writes, checkpoint, key)
-    checked = [_checked(write) for write in writes]
+    checked: list[CheckedWrite] = []
     count = size = 0
-    for write in checked:
-        count += len(write.metadata)
-        size += _size(write)
+    for write in writes:
+        metadata: list[bytes] = []
+        for event in write.events:
+            given = event.metadata
+            encoded = b"" if given is NO_METADATA else encode_metadata(given)
+            metadata.append(encoded)
+            size += len(event.data) + len(encoded)
+        count += len(metadata)
+        checked.append(CheckedWrite(write.stream, write.events, metadata, write.expected))
     if count > APPEND_EVENTS_MAX:
         raise ValueError(f"the append has {count} events; the limit is {APPEND_EVENTS_MAX}")
     if size > APPEND_BYTES_MAX:
@@ -246,14 +253,20 @@ def admit(request: AppendRequest, draft: Draft) -> Admitted | Appended | Conflic
         first = draft.first_answer(request.key)
         if first is not None:
             return _answer_again(request.key, request.digest, first)
-    versions = {write.stream: draft.version(write.stream) for write in request.writes}
+    versions: dict[str, int] = {}
     for write in request.writes:
-        if not is_met(write.expected, versions[write.stream]):
-            return _stale(request, versions)
+        actual = draft.version(write.stream)
+        if write.expected is not ANY and not is_met(write.expected, actual):
+            return _stale(request, draft)
+        versions[write.stream] = actual + len(write.events)
     moved = request.checkpoint
     if moved is not None and (actual := draft.checkpoint(moved.consumer)) != moved.previous:
         return CheckpointConflict(consumer=moved.consumer, expected=moved.previous, actual=actual)
-    return _admitted(request, draft.head, versions)
+    head = draft.head
+    answer = Appended(
+        first=Position(head + 1), last=Position(head + request.event_count), versions=versions
+    )
+    return Admitted(request, answer)
 
 
 def admit_all(requests: Sequence[AppendRequest], draft: Draft) -> list[Appended | Conflict]:
@@ -297,22 +310,11 @@ def _check_arguments(
 def _check_streams(streams: Sequence[str]) -> None:
     if len(streams) > APPEND_WRITES_MAX:
         raise ValueError(f"the append has {len(streams)} writes; the limit is {APPEND_WRITES_MAX}")
-    seen: set[str] = set()
-    for stream in streams:
-        if stream in seen:
-            raise ValueError(
-                f"stream {stream!r} stands in two writes of one append; put its events in one"
-            )
-        seen.add(stream)
-
-
-def _checked(write: Write) -> CheckedWrite:
-    metadata = [encode_metadata(event.metadata) for event in write.events]
-    return CheckedWrite(write.stream, write.events, metadata, write.expected)
-
-
-def _size(write: CheckedWrite) -> int:
-    return sum([len(event.data) for event in write.events]) + sum(map(len, write.metadata))
+    if len(set(streams)) < len(streams):
+        doubled = next(stream for stream in streams if streams.count(stream) > 1)
+        raise ValueError(
+            f"stream {doubled!r} stands in two writes of one append; put its events in one"
+        )
 
 
 def _digest(writes: Sequence[CheckedWrite], checkpoint: Checkpoint | None) -> bytes:
@@ -352,16 +354,10 @@ def _own_copy(answer: Appended) -> Appended:
     return evolve(answer, versions=dict(answer.versions))
 
 
-def _stale(request: AppendRequest, versions: Mapping[str, int]) -> WrongExpectedVersion:
-    failures = [
-        StaleWrite(stream=write.stream, expected=write.expected, actual=versions[write.stream])
+def _stale(request: AppendRequest, draft: Draft) -> WrongExpectedVersion:
+    stale = [
+        StaleWrite(stream=write.stream, expected=write.expected, actual=actual)
         for write in request.writes
-        if not is_met(write.expected, versions[write.stream])
+        if not is_met(write.expected, actual := draft.version(write.stream))
     ]
-    return WrongExpectedVersion(failures=tuple(failures))
-
-
-def _admitted(request: AppendRequest, head: int, versions: Mapping[str, int]) -> Admitted:
-    after = {write.stream: versions[write.stream] + len(write.events) for write in request.writes}
-    answer = Appended(first=Position(head + 1), last=Position(head + request.count), versions=after)
-    return Admitted(request, answer)
+    return WrongExpectedVersion(failures=tuple(stale))

@@ -101,7 +101,7 @@ class GroupCommit:
         count = size = 0
         while self._waiting and len(tickets) < COMMIT_APPENDS_MAX:
             request = self._waiting[0].request
-            count, size = count + request.count, size + request.size
+            count, size = count + request.event_count, size + request.size
             if tickets and (count > APPEND_EVENTS_MAX or size > APPEND_BYTES_MAX):
                 break
             tickets.append(self._waiting.popleft())

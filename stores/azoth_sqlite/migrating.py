@@ -8,10 +8,10 @@ from typing import Final
 
 from azoth.errors import StoreFailed
 from azoth.file_locks import FileLock
-from azoth.records import crc_of_record
 from azoth_sqlite.connections import connect
 from azoth_sqlite.options import SqliteOptions
 from azoth_sqlite.place import APPLICATION_ID
+from azoth_sqlite.rows import head_row
 from azoth_sqlite.statements import MIGRATIONS, statement
 
 __all__ = ["open_writer"]
@@ -61,7 +61,7 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
             for sql in migration:
                 connection.execute(sql)
         if version == 0:
-            connection.execute(_INSERT_HEAD, (0, 0, crc_of_record("head", 0, 0)))
+            connection.execute(_INSERT_HEAD, head_row(0, 0))
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
         connection.execute("COMMIT")

@@ -3,7 +3,7 @@ Taking over a log as it is, in one transaction.
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import islice
 from typing import Final
 
@@ -12,9 +12,9 @@ from azoth.events import Event, NewEvent
 from azoth.records import encode_metadata
 from azoth.restoring import checked_log
 from azoth.streams import ANY
-from azoth_sqlite.rows import head_row
-from azoth_sqlite.saving import EventParameters, event_rows, place_stream
-from azoth_sqlite.state import KnownStream, WriterState
+from azoth_sqlite.rows import StreamRow, head_row
+from azoth_sqlite.saving import EventParameters, add_event_rows, place_stream
+from azoth_sqlite.state import WriterState
 from azoth_sqlite.statements import statement
 
 __all__ = ["ROWS_AT_ONCE", "restore"]
@@ -39,24 +39,25 @@ def restore(cursor: sqlite3.Cursor, state: WriterState, events: Iterable[Event])
     if state.head:
         raise ValueError(f"the store has {state.head} events; restore into a new one")
     head = recorded_at = 0
-    streams: dict[str, KnownStream] = {}
+    streams: dict[str, StreamRow] = {}
     log = checked_log(events)
     while batch := list(islice(log, ROWS_AT_ONCE)):
-        cursor.executemany(_INSERT_EVENT, list(_rows(cursor, batch, streams)))
+        cursor.executemany(_INSERT_EVENT, _rows(cursor, batch, streams))
         head, recorded_at = batch[-1].position, batch[-1].recorded_at
     cursor.execute(_UPDATE_HEAD, head_row(head, recorded_at))
-    state.draft(head, recorded_at, {})
+    state.advance(head, recorded_at, {})
     return head
 
 
 def _rows(
-    cursor: sqlite3.Cursor, batch: Iterable[Event], streams: dict[str, KnownStream]
-) -> Iterator[EventParameters]:
+    cursor: sqlite3.Cursor, batch: Iterable[Event], streams: dict[str, StreamRow]
+) -> list[EventParameters]:
+    rows: list[EventParameters] = []
     for event in batch:
-        if event.stream not in streams:
-            streams[event.stream] = place_stream(cursor, event.stream, event.version)
+        stream = streams.get(event.stream)
+        if stream is None:
+            stream = streams[event.stream] = place_stream(cursor, event.stream)
         as_new = NewEvent(event.type, event.data, event.metadata, event.schema)
         write = CheckedWrite(event.stream, [as_new], [encode_metadata(event.metadata)], ANY)
-        yield from event_rows(
-            write, streams[event.stream], event.position, event.version, event.recorded_at
-        )
+        add_event_rows(rows, write, stream, event.position, event.version, event.recorded_at)
+    return rows

@@ -3,13 +3,13 @@ The rows of a commit: what a draft holds, written in few statements.
 """
 
 import sqlite3
-from collections.abc import Mapping
 from typing import Final, TypeAlias
 
 from azoth.appending import CheckedWrite, Draft
 from azoth.events import category_of
 from azoth.records import crc_of_event
 from azoth_sqlite.rows import (
+    StreamRow,
     category_row,
     checkpoint_row,
     head_row,
@@ -17,10 +17,10 @@ from azoth_sqlite.rows import (
     load_category_id,
     stream_row,
 )
-from azoth_sqlite.state import KnownStream, WriterState
+from azoth_sqlite.state import WriterState
 from azoth_sqlite.statements import statement
 
-__all__ = ["PAGE_BYTES", "EventParameters", "event_rows", "place_stream", "save"]
+__all__ = ["PAGE_BYTES", "EventParameters", "add_event_rows", "place_stream", "save"]
 
 PAGE_BYTES: Final = 4_096
 """Of SQLite, unless a file was made otherwise; it only decides when the WAL is copied."""
@@ -46,14 +46,13 @@ def save(cursor: sqlite3.Cursor, draft: Draft, state: WriterState) -> int:
         About how many pages the WAL grows by.
     """
     if draft.head != state.head:
-        streams = _place_streams(cursor, draft, state)
-        rows = _rows(draft, streams)
+        rows = _rows(cursor, draft, state)
         if len(rows) == 1:
             cursor.execute(_INSERT_EVENT, rows[0])
         else:
             cursor.executemany(_INSERT_EVENT, rows)
         cursor.execute(_UPDATE_HEAD, head_row(draft.head, draft.recorded_at))
-        state.draft(draft.head, draft.recorded_at, streams)
+        state.advance(draft.head, draft.recorded_at, draft.versions)
     if draft.keys:
         cursor.executemany(_INSERT_KEY, [key_row(*item) for item in draft.keys.items()])
     if draft.checkpoints:
@@ -69,20 +68,7 @@ def _pages(draft: Draft) -> int:
     return 4 + len(draft.versions) + len(draft.keys) + 2 * size // PAGE_BYTES
 
 
-def _place_streams(
-    cursor: sqlite3.Cursor, draft: Draft, state: WriterState
-) -> dict[str, KnownStream]:
-    placed: dict[str, KnownStream] = {}
-    for name, version in draft.versions.items():
-        known = state.stream(name)
-        if known is None:
-            placed[name] = place_stream(cursor, name, version)
-        else:
-            placed[name] = KnownStream(known.id, known.category_id, version)
-    return placed
-
-
-def place_stream(cursor: sqlite3.Cursor, name: str, version: int) -> KnownStream:
+def place_stream(cursor: sqlite3.Cursor, name: str) -> StreamRow:
     """
     Write a new stream, and its category if that is new too.
     """
@@ -93,7 +79,7 @@ def place_stream(cursor: sqlite3.Cursor, name: str, version: int) -> KnownStream
         cursor.execute(_INSERT_CATEGORY, category_row(category_id, category))
     stream_id = _next(cursor, _LAST_STREAM)
     cursor.execute(_INSERT_STREAM, stream_row(stream_id, name, category_id))
-    return KnownStream(stream_id, category_id, version)
+    return StreamRow(stream_id, category_id)
 
 
 def _next(cursor: sqlite3.Cursor, last: str) -> int:
@@ -101,27 +87,36 @@ def _next(cursor: sqlite3.Cursor, last: str) -> int:
     return int(found) + 1
 
 
-def _rows(draft: Draft, streams: Mapping[str, KnownStream]) -> list[EventParameters]:
+def _rows(cursor: sqlite3.Cursor, draft: Draft, state: WriterState) -> list[EventParameters]:
     rows: list[EventParameters] = []
-    recorded_at = draft.recorded_at
-    for admitted in draft.admitted:
-        position: int = admitted.answer.first
-        for write in admitted.request.writes:
-            if write.events:
-                version = admitted.answer.versions[write.stream] - len(write.events) + 1
-                rows += event_rows(write, streams[write.stream], position, version, recorded_at)
-                position += len(write.events)
+    for request, answer in draft.admitted:
+        position: int = answer.first
+        for write in request.writes:
+            count = len(write.events)
+            if count == 0:
+                continue
+            stream = state.stream(write.stream)
+            if stream is None:
+                stream = place_stream(cursor, write.stream)
+                state.place(write.stream, stream)
+            version = answer.versions[write.stream] - count + 1
+            add_event_rows(rows, write, stream, position, version, draft.recorded_at)
+            position += count
     return rows
 
 
-def event_rows(
-    write: CheckedWrite, stream: KnownStream, position: int, version: int, recorded_at: int
-) -> list[EventParameters]:
+def add_event_rows(  # noqa: PLR0917 - called for each write: names would cost a tenth of its time
+    rows: list[EventParameters],
+    write: CheckedWrite,
+    stream: StreamRow,
+    position: int,
+    version: int,
+    recorded_at: int,
+) -> None:
     """
-    Return the rows of a write whose first event gets *position* and *version*.
+    Add the rows of a write whose first event gets *position* and *version*.
     """
-    name, stream_id, category_id = write.stream.encode(), stream.id, stream.category_id
-    rows: list[EventParameters] = []
+    stream_id, category_id, name = stream.id, stream.category_id, write.stream.encode()
     for event, metadata in zip(write.events, write.metadata, strict=True):
         type_, schema, data = event.type, event.schema, event.data
         crc = crc_of_event(
@@ -131,4 +126,3 @@ def event_rows(
         rows.append((*places, type_, schema, recorded_at, crc, metadata, data))
         position += 1
         version += 1
-    return rows

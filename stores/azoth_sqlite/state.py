@@ -9,12 +9,11 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Final
 
-from attrs import frozen
-
 from azoth.appending import FirstAnswer
 from azoth.errors import StoreCorrupt
 from azoth_sqlite.rows import (
     StreamName,
+    StreamRow,
     event_of,
     load_checkpoint,
     load_first_answer,
@@ -23,24 +22,13 @@ from azoth_sqlite.rows import (
 )
 from azoth_sqlite.statements import statement
 
-__all__ = ["STREAMS_MAX", "KnownStream", "WriterState"]
+__all__ = ["STREAMS_MAX", "WriterState"]
 
 STREAMS_MAX: Final = 50_000
 """Of the streams kept in memory, about 15 MB; beyond it they are forgotten and read again."""
 
 _DATA_VERSION: Final = statement("data_version")
 _LAST_OF_STREAM: Final = statement("select_last_of_stream")
-
-
-@frozen
-class KnownStream:
-    """
-    Hold the numbers of a stream, and its version.
-    """
-
-    id: int
-    category_id: int
-    version: int
 
 
 class WriterState:
@@ -53,7 +41,8 @@ class WriterState:
 
     def __init__(self, cursor: sqlite3.Cursor) -> None:
         self._cursor = cursor
-        self._streams: dict[str, KnownStream] = {}
+        self._streams: dict[str, StreamRow] = {}
+        self._versions: dict[str, int] = {}
         self._seen: int | None = None
         self._current: int | None = None
         self.head = 0
@@ -70,17 +59,17 @@ class WriterState:
             return
         head, self.recorded_at = load_head(self._cursor)
         if seen is None or head != self.head:
-            self._streams.clear()
+            self._forget()
         self.head = head
 
-    def draft(self, head: int, recorded_at: int, streams: Mapping[str, KnownStream]) -> None:
+    def advance(self, head: int, recorded_at: int, versions: Mapping[str, int]) -> None:
         """
         Take over what is being committed; it counts only if `keep` follows.
         """
         self.head, self.recorded_at = head, recorded_at
-        if len(self._streams) >= STREAMS_MAX:
-            self._streams.clear()
-        self._streams.update(streams)
+        self._versions.update(versions)
+        if len(self._versions) > STREAMS_MAX:
+            self._forget()
 
     def keep(self) -> None:
         """
@@ -88,23 +77,24 @@ class WriterState:
         """
         self._seen = self._current
 
-    def stream(self, name: str) -> KnownStream | None:
-        """
-        Return what is known of a stream; None for a missing one.
-        """
-        known = self._streams.get(name)
-        if known is None:
-            known = self._load(name)
-            if known is not None:
-                self._streams[name] = known
-        return known
-
     def version(self, stream: str) -> int:
         """
         Return the version of *stream*; 0 for a missing one.
         """
-        known = self.stream(stream)
-        return 0 if known is None else known.version
+        known = self._versions.get(stream)
+        return self._load(stream) if known is None else known
+
+    def stream(self, name: str) -> StreamRow | None:
+        """
+        Return the numbers of a stream whose version was asked for; None for a missing one.
+        """
+        return self._streams.get(name)
+
+    def place(self, name: str, stream: StreamRow) -> None:
+        """
+        Take over a stream that is being made.
+        """
+        self._streams[name] = stream
 
     def checkpoint(self, consumer: str) -> int:
         """
@@ -118,12 +108,18 @@ class WriterState:
         """
         return load_first_answer(self._cursor, key)
 
-    def _load(self, name: str) -> KnownStream | None:
+    def _load(self, name: str) -> int:
         row = load_stream(self._cursor, name)
         if row is None:
-            return None
+            return 0
         last = self._cursor.execute(_LAST_OF_STREAM, (row.id,)).fetchone()
         if last is None:
             raise StoreCorrupt(position=None, reason=f"stream {name!r} has lost its events")
         event = event_of(last, StreamName(name, name.encode(), row.category_id))
-        return KnownStream(row.id, row.category_id, event.version)
+        self._streams[name] = row
+        self._versions[name] = event.version
+        return event.version
+
+    def _forget(self) -> None:
+        self._streams.clear()
+        self._versions.clear()

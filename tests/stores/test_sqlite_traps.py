@@ -13,6 +13,7 @@ from threading import Barrier, Thread
 
 import pytest
 
+from azoth import waiting
 from azoth.errors import StoreBusy, StoreCorrupt, StoreFailed
 from azoth.events import Checkpoint, Query
 from azoth.file_locks import FileLock
@@ -252,6 +253,24 @@ def test_who_looks_out_holds_no_transaction(store: SqliteStore) -> None:
 
     assert connection is not None
     assert not connection.in_transaction
+
+
+def test_an_append_of_the_same_object_is_heard_at_once(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    S12: `data_version` is for the commits of others; our own ring.
+    """
+    monkeypatch.setattr(waiting, "LOOK_SECONDS", 3_600.0)
+    heard: list[int] = []
+    waiter = Thread(target=lambda: heard.append(store.wait(0)))
+    waiter.start()
+    while not session(store).bell._waiters:
+        pass
+    store.append(write())
+    waiter.join()
+
+    assert heard == [1]
 
 
 def test_a_disk_that_keeps_no_write_ahead_log_is_refused(
