@@ -5,6 +5,7 @@ One pass of a scheduler: what it writes, in which order, and what it does when t
 import logging
 from datetime import timedelta
 from functools import partial
+from threading import Thread
 
 import pytest
 
@@ -23,7 +24,7 @@ from azoth_scheduler import (
 )
 from tests.support.faults import FaultyLog, tells
 from tests.support.invariants import assert_sound
-from tests.support.stage import Reporting, Stage, acts, fails, request, running, task
+from tests.support.stage import PATIENCE, Reporting, Stage, acts, fails, request, running, task
 
 OUTCOME = tells("TaskExecuted")
 CLAIM = tells("TaskRunStarted")
@@ -761,7 +762,32 @@ def test_a_handler_makes_no_passes(stage: Stage) -> None:
 
 def test_passes_of_several_threads_come_one_after_the_other(stage: Stage) -> None:
     """
-    Two threads that run one scheduler hurt neither each other nor the log.
+    The second waits for the end of the first.
+    """
+    waited: list[bool] = []
+    threads: list[Thread] = []
+
+    def act(ctx: object, payload: bytes) -> None:
+        second = Thread(target=scheduler.step)
+        threads.append(second)
+        second.start()
+        # Nothing to wait for: it must not get on. A slow machine hides that, and never invents it.
+        second.join(0.1)
+        waited.append(second.is_alive())
+
+    scheduler = stage.scheduler(acts(act))
+    scheduler.schedule_task(request())
+
+    scheduler.step()
+    threads[0].join(PATIENCE)
+
+    assert waited == [True]
+    assert task(scheduler).status == "completed"
+
+
+def test_threads_that_run_one_scheduler_hurt_nobody(stage: Stage) -> None:
+    """
+    Neither each other nor the log.
     """
     worker = acts()
     scheduler = stage.scheduler(worker, executor=InlineExecutor(5))
