@@ -32,10 +32,10 @@ MISSING_DATES: Final = {
     "Pacific/Apia": date(2011, 12, 30),
     "Pacific/Kwajalein": date(1993, 8, 21),
 }
-# Crossings in whole hours: cronsim loses its way in a gap of a quarter of an hour.
-WHOLE_HOUR_ZONES: Final = (
-    "UTC", "Europe/Berlin", "Europe/Dublin", "Europe/London", "Europe/Riga", "America/New_York",
-    "America/Havana", "America/Sao_Paulo", "America/Santiago", "Africa/Cairo", "Asia/Beirut",
+# Whole hours, and never at midnight: in other gaps cronsim answers with times that do not exist.
+PLAIN_ZONES: Final = (
+    "UTC", "Europe/Berlin", "Europe/Dublin", "Europe/London", "America/New_York",
+    "America/Chicago", "Australia/Sydney", "Pacific/Auckland",
 )  # fmt: skip
 DAY: Final = timedelta(days=1)
 FIRST: Final = datetime.fromisoformat("1971-01-01")
@@ -161,10 +161,10 @@ def test_croniter_agrees_on_lists_of_numbers(expr: str, after: datetime) -> None
 @some
 @given(
     expr=joined(MINUTES, HOURS, DAYS, MONTHS, st.just("*") | numbers(0, 7, 6)),
-    tz=st.sampled_from(WHOLE_HOUR_ZONES),
+    tz=st.sampled_from(PLAIN_ZONES),
     data=st.data(),
 )
-def test_cronsim_agrees_in_every_zone(expr: str, tz: str, data: st.DataObject) -> None:
+def test_cronsim_agrees_in_plain_zones(expr: str, tz: str, data: st.DataObject) -> None:
     """
     It follows Debian's cron, so five fields mean the same under the default policy.
     """
