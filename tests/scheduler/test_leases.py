@@ -5,11 +5,12 @@ Leases: who is believed to be alive, on a clock that is moved by hand.
 from datetime import timedelta
 from pathlib import Path
 from threading import Event, Thread
+from threading import enumerate as enumerate_threads
 
 import pytest
 
-from azoth.clocks import Microseconds, instant_of
-from azoth.errors import StoreBusy
+from azoth.clocks import Instant, Microseconds, instant_of
+from azoth.errors import StoreBusy, StoreClosed
 from azoth.store import LeaseStore
 from azoth.testing import ManualClock
 from azoth.urls import open_store
@@ -392,6 +393,49 @@ def test_a_lease_is_renewed_on_a_thread_of_its_own(stage: Stage) -> None:
 
     with Renewing(keeper, lambda: False):
         assert renewed.wait(PATIENCE)
+
+
+def test_a_renewing_thread_ends_with_its_store(stage: Stage) -> None:
+    """
+    A store that was closed has no leases to renew.
+    """
+    faulty = FaultyLog(stage.store)
+    keeper = LeaseKeeper(faulty, stage.clock, "quick", Microseconds(30_000))
+    assert keeper.worker_id == "quick/1"
+    faulty.fail_leases(StoreClosed())
+    stage.clock.advance(1)
+    before = set(enumerate_threads())
+
+    with Renewing(keeper, lambda: True):
+        (thread,) = set(enumerate_threads()) - before
+    # It would go on for as long as the claim is held, which is for ever.
+    thread.join(PATIENCE)
+
+    assert not thread.is_alive()
+
+
+def test_a_worker_that_is_somebody_else_by_now_takes_another_id(stage: Stage) -> None:
+    """
+    Another process holds its lock, as a parent does in its fork: it is not who it was.
+    """
+    held = {"web-1/1", "web-1/2"}
+
+    class Held(FaultyLog):
+        """
+        Refuse ids whose locks others hold.
+        """
+
+        def renew(self, worker: str, until: Instant) -> bool:
+            return worker not in held and super().renew(worker, until)
+
+    keeper = LeaseKeeper(Held(stage.store), stage.clock, "web-1", Microseconds(30_000_000))
+    assert keeper.worker_id == "web-1/3"
+    held.add("web-1/3")
+    stage.clock.advance(10)
+
+    keeper.renew()
+
+    assert keeper.worker_id == "web-1/4"
 
 
 def test_a_hung_handler_keeps_its_claim_after_the_loop_has_ended(stage: Stage) -> None:

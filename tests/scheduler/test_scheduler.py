@@ -559,6 +559,13 @@ def test_closing_twice_is_fine_and_leaves_the_store_open(stage: Stage) -> None:
     assert stage.store.wait(0, 0) == 0
 
 
+def test_a_scheduler_names_its_store(stage: Stage) -> None:
+    """
+    So that whoever is handed a scheduler can read its log.
+    """
+    assert stage.scheduler().store is stage.store
+
+
 def test_health_tells_where_the_log_and_the_table_stand(stage: Stage) -> None:
     """
     Both at the same place, once the table was looked at.

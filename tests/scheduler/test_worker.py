@@ -476,6 +476,31 @@ def test_an_attempt_taken_by_another_scheduler_does_not_keep_this_one_busy(stage
     assert scheduler.health().stuck == 1
 
 
+@pytest.mark.rule("S-23")
+def test_a_result_of_an_attempt_that_was_taken_is_refused_and_counted(stage: Stage) -> None:
+    """
+    C4: it fell silent, another worker made the run again, and then it came back.
+    """
+    gate = stage.gate()
+    scheduler, executor = stage.threaded(acts(gate), worker_id="slow")
+    other = stage.scheduler(acts(), worker_id="other")
+    scheduler.schedule_task(request(timeout=600))
+    scheduler.step()
+    gate.wait_inside()
+    other.step()
+    stage.clock.advance(31)
+    other.run_pending()
+    head = stage.head()
+
+    gate.open()
+    executor.wait()
+    scheduler.step()
+
+    assert scheduler.health().late_results == 1
+    assert stage.head() == head
+    assert [run.outcome for run in scheduler.runs("a")] == ["abandoned", "succeeded"]
+
+
 def test_what_a_worker_gives_back_may_have_been_taken_before(stage: Stage) -> None:
     """
     Then nothing is left to give back, and the scheduler has nothing to wait for.
