@@ -60,14 +60,25 @@ class Child:
         """
         Return the lines that the child prints until its end, which must be a good one.
         """
-        output, _ = self._process.communicate()
+        lines = self._last_lines()
         assert self._process.returncode == 0, f"the child ended with {self._process.returncode}"
-        return output.splitlines()
+        return lines
 
     def kill(self) -> list[str]:
         """
         Kill the child at once, as `kill -9` does, and return the lines that it printed before.
         """
         self._process.kill()
-        output, _ = self._process.communicate()
-        return output.splitlines()
+        return self._last_lines()
+
+    def _last_lines(self) -> list[str]:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        if self._process.stdout.closed:
+            return []
+        # `communicate` would pass over what `line` has read ahead.
+        lines = self._process.stdout.read().splitlines()
+        self._process.wait()
+        self._process.stdout.close()
+        self._process.stdin.close()
+        return lines

@@ -3,9 +3,9 @@ What every part of the suite stands on: how a store is made, what it can do, and
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, wait
 from pathlib import Path
-from threading import Barrier
+from threading import Barrier, Thread
 from typing import ClassVar, Final, TypeVar
 
 import pytest
@@ -123,20 +123,30 @@ class StoreSuite:
         If one fails, the stores are closed, so that nobody waits for what will not come.
         """
         ready = Barrier(len(calls))
+        results = [Future[Result]() for _ in calls]
 
-        def run(call: Callable[[], Result]) -> Result:
+        def run(call: Callable[[], Result], result: Future[Result]) -> None:
             ready.wait()
-            return call()
+            try:
+                result.set_result(call())
+            except BaseException as error:  # noqa: BLE001 - it is raised where it is looked at
+                result.set_exception(error)
 
-        with ThreadPoolExecutor(len(calls)) as threads:
-            futures = [threads.submit(run, call) for call in calls]
-            done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-            failed = [future for future in done if future.exception() is not None]
-            if failed:
-                for store in self._made:
-                    store.close()
-                failed[0].result()
-            return [future.result() for future in futures]
+        for pair in zip(calls, results, strict=True):
+            # As a daemon, a thread that hangs fails its own test and not the whole run.
+            Thread(target=run, args=pair, daemon=True).start()
+        try:
+            return self._all_of(results)
+        except BaseException:
+            for store in self._made:
+                store.close()
+            raise
+
+    def _all_of(self, results: Sequence[Future[Result]]) -> Sequence[Result]:
+        done, _ = wait(results, return_when=FIRST_EXCEPTION)
+        for result in done:
+            result.result()
+        return [result.result() for result in results]
 
     def can(self, capability: str) -> bool:
         """
