@@ -418,7 +418,7 @@ def test_tail_follows_another_process_until_it_is_interrupted(filled: str) -> No
         assert json.loads(next(shown))["type"] == "New"
         process.send_signal(signal.SIGINT)
 
-        assert process.wait(10) == 130
+        assert process.wait(60) == 130
         assert process.stderr is not None
         assert process.stderr.read() == ""
 
