@@ -99,6 +99,24 @@ def test_two_tables_on_one_file_share_the_work(path: Path, events: list[Event]) 
             assert one.digest() == two.digest() == digest_of(events[: number + len(batch)])
 
 
+def test_a_digest_counts_what_another_table_wrote_in_between(
+    path: Path, events: list[Event]
+) -> None:
+    """
+    A digest is kept up to date by its own batches alone, so one that missed a batch is made anew.
+    """
+    with (
+        closing(SqliteScheduleProjection(path)) as one,
+        closing(SqliteScheduleProjection(path)) as two,
+    ):
+        one.save(events[:10], mark_of(events[9]))
+        one.digest()
+        two.save(events[10:20], mark_of(events[19]))
+        one.save(events[20:30], mark_of(events[29]))
+
+        assert one.digest() == digest_of(events[:30])
+
+
 def _fold_in_child(path: Path, count: int) -> None:
     events = LogTeller(42).tell(count)
     with closing(SqliteScheduleProjection(path)) as projection:
