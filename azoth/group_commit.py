@@ -6,12 +6,14 @@ nobody has committed the append by then, the caller commits the whole queue in o
 the others find their answers when the lock comes to them. A lone caller pays for one lock.
 """
 
+import os
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from threading import Lock
 from typing import Final, TypeAlias
+from weakref import WeakSet
 
 from azoth.appending import AppendRequest
 from azoth.errors import AzothError, Conflict, OutcomeUnknown, StoreClosed, StoreFull
@@ -33,6 +35,8 @@ It raises a `StoreError` if nothing of the whole transaction remains (`StoreFull
 its fate is not known (`StoreFailed`, `OutcomeUnknown`). It is called under the writer's lock.
 """
 
+_QUEUES: WeakSet["GroupCommit"] = WeakSet()
+
 
 class GroupCommit:
     """
@@ -42,6 +46,7 @@ class GroupCommit:
     def __init__(self, commit: Commit) -> None:
         self._commit = commit
         self._writer = Lock()
+        _QUEUES.add(self)
         self._waiting: deque[_Ticket] = deque()
         self._closed = False
 
@@ -75,6 +80,18 @@ class GroupCommit:
             if self._closed:
                 raise StoreClosed
             yield
+
+    def hold(self) -> None:
+        """
+        Let the commit that runs end, and none begin: the process is about to fork.
+        """
+        self._writer.acquire()
+
+    def let_go(self) -> None:
+        """
+        Let commits begin again.
+        """
+        self._writer.release()
 
     def close(self) -> None:
         """
@@ -140,3 +157,33 @@ class _Ticket:
 def _answer(tickets: Sequence[_Ticket], outcomes: Sequence[Outcome | AzothError]) -> None:
     for ticket, outcome in zip(tickets, outcomes, strict=True):
         ticket.outcome = outcome
+
+
+class _ForkGuard:
+    # A process that forks in the midst of a commit hands its child an engine that believes in a
+    # write lock which nobody holds: SQLite keeps its locks in memory too. So a fork waits for the
+    # commits that run, and nothing else of them is inherited.
+
+    def __init__(self) -> None:
+        self._forking = Lock()
+        self._held: list[GroupCommit] = []
+
+    def before(self) -> None:
+        self._forking.acquire()
+        self._held = list(_QUEUES)
+        for queue in self._held:
+            queue.hold()
+
+    def after(self) -> None:
+        for queue in self._held:
+            queue.let_go()
+        self._held = []
+        self._forking.release()
+
+
+_FORK_GUARD: Final = _ForkGuard()
+os.register_at_fork(
+    before=_FORK_GUARD.before,
+    after_in_parent=_FORK_GUARD.after,
+    after_in_child=_FORK_GUARD.after,
+)

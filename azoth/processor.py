@@ -316,6 +316,8 @@ class EventProcessor:
 def _checked_handlers(handlers: Sequence[EventHandler]) -> tuple[EventHandler, ...]:
     names: list[str] = []
     for handler in handlers:
+        if isinstance(handler, type):
+            raise TypeError(f"{handler!r} is a class; give an instance: {handler.__name__}()")
         if not isinstance(handler, EventHandler):
             raise TypeError(f"{handler!r} is no event handler: it needs name, types and handle")
         if isinstance(handler.types, str):

@@ -1,7 +1,7 @@
 """
 The port: what the core needs of a store, five methods, and what a store may offer beyond them.
 
-The contract is proved on every store by `azoth.testing.StoreConformance`:
+The contract is proved on every store by `azoth.testing.conformance.StoreConformance`:
 
 1. `append` is atomic over all its writes and its checkpoint, durable at the declared level when it
    returns, and linearizable. Nothing of a failed append remains.

@@ -62,10 +62,13 @@ def open_store(url: str, *, clock: Clock | None = None, **options: object) -> Ev
     Raises:
         UnknownStore: No installed package serves the scheme.
         StoreNotInstalled: What the store needs is not installed; it names the command.
+        TypeError: *url* is no text, or *clock* no clock.
         ValueError: *url* is none, or an option is unknown or has a value that is not allowed.
         StoreError: The store cannot be opened.
     """
     where, asked = parse_url(url)
+    if clock is not None and not isinstance(clock, Clock):
+        raise TypeError(f"a clock has now() and monotonic(), unlike {clock!r}")
     factory = _factory(where.scheme)
     return factory(where, clock=SystemClock() if clock is None else clock, **{**asked, **options})
 
@@ -77,6 +80,8 @@ def parse_url(url: str) -> tuple[StoreUrl, Mapping[str, str]]:
     Raises:
         ValueError: It is no URL, or an option stands twice.
     """
+    if not isinstance(url, str):
+        raise TypeError(f"a store's URL is text like sqlite:///data/azoth.db, not {url!r}")
     address, _, query = url.partition("?")
     scheme, separator, rest = address.partition("://")
     if not separator or not scheme:

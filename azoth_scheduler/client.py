@@ -55,6 +55,12 @@ class Client:
         self._clock = clock
         self._bell = bell
 
+    def now(self) -> Instant:
+        """
+        Return the time at which a command would be decided.
+        """
+        return self._clock.now()
+
     def change(self, task_id: str, command: Command) -> TaskState:
         """
         Carry out one command; return the task's state after it.

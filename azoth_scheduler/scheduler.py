@@ -199,6 +199,10 @@ class Scheduler(Tasks):
     def run(self) -> None:
         """
         Make passes until `shutdown`: at once when something is appended or ends, and when due.
+
+        It ends for good: make another scheduler to run again. An exception that a signal raises
+        here, as Ctrl-C does, ends it without draining, and leaves its attempts to be released;
+        install a handler that calls `shutdown`, as the command `run` does.
         """
         renewing = Renewing(self._keeper, lambda: self._worker.holds)
         with Watcher(self._store, self._bell), renewing:

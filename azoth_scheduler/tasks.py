@@ -227,7 +227,8 @@ class Tasks:
             ValueError: *count* is negative, or over `FORECAST_MAX`.
         """
         check_integer(count, "count", high=FORECAST_MAX)
-        return [datetime_of(at) for at in forecasts.forecast(self._state(task_id), count)]
+        coming = forecasts.forecast(self._state(task_id), count, self._client.now())
+        return [datetime_of(at) for at in coming]
 
     def digest(self) -> str:
         """

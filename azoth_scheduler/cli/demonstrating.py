@@ -17,7 +17,7 @@ from azoth.cli.opening import NOT_SO, UNUSABLE
 from azoth.cli.output import console, print_json
 from azoth_scheduler.cli.demo_report import print_result, proof_object
 from azoth_scheduler.cli.demo_view import audience
-from azoth_scheduler.cli.options import Refused, json_option, store_errors
+from azoth_scheduler.cli.options import Refused, Seconds, json_option, store_errors
 from azoth_scheduler.demo.process import DemoFailed
 from azoth_scheduler.demo.script import SECONDS_MAX, SECONDS_MIN
 from azoth_scheduler.demo.stage import Result, Scene, perform
@@ -44,7 +44,7 @@ class _CannotBegin(click.ClickException):
     "--seconds",
     default=12.0,
     show_default=True,
-    type=click.FloatRange(SECONDS_MIN, SECONDS_MAX),
+    type=Seconds(SECONDS_MIN, SECONDS_MAX),
     help="How long it takes, about.",
 )
 @click.option(

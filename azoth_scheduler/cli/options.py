@@ -4,6 +4,7 @@ What the commands share: the store, a client on it, `--json`, and errors as one 
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from math import isfinite
 from typing import Any, Final, NoReturn, TypeVar
 
 import click
@@ -15,6 +16,7 @@ from azoth_scheduler import InvalidSchedule, Scheduler, SchedulerError, TaskNotF
 __all__ = [
     "EXIT_CODES",
     "Refused",
+    "Seconds",
     "answers",
     "client",
     "json_option",
@@ -35,6 +37,23 @@ Exit codes:
 """The end of the help."""
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Seconds(click.FloatRange):
+    """
+    Be a number of seconds in a range; NaN, which compares with nothing, lies in none.
+    """
+
+    def convert(
+        self, value: float, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """
+        Return the number, or refuse it before anything begins.
+        """
+        seconds = float(super().convert(value, param, ctx))
+        if not isfinite(seconds):
+            self.fail(f"{value!r} is no finite number of seconds", param, ctx)
+        return seconds
 
 
 class Refused(click.ClickException):

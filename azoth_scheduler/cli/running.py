@@ -14,7 +14,7 @@ from azoth import Microseconds, SystemClock
 from azoth.cli.opening import NOT_SO
 from azoth_scheduler import Scheduler
 from azoth_scheduler.cli.logs import log_to_stderr
-from azoth_scheduler.cli.options import json_option, store_errors
+from azoth_scheduler.cli.options import Seconds, json_option, store_errors
 from azoth_scheduler.cli.tables import screen
 from azoth_scheduler.cli.target import scheduler_named
 from azoth_scheduler.cli.watching import View, watched
@@ -33,7 +33,7 @@ _SAME: Final = 500_000
     "--drain",
     default=30.0,
     show_default=True,
-    type=click.FloatRange(0),
+    type=Seconds(0),
     metavar="SECONDS",
     help="How long what runs may go on after the first signal.",
 )
