@@ -77,6 +77,14 @@ class Faults:
             case _:
                 return self._after_system_call(error)
 
+    def after_opening(self, error: OSError) -> StoreError:
+        """
+        Return the error of Azoth that says that an environment cannot be made: none is there.
+        """
+        if error.errno in NO_ROOM:
+            return StoreFull(reason=str(error))
+        return StoreFailed(reason=f"{self._path}: {error}")
+
     def after_sync(self, error: lmdb.Error) -> StoreError:
         """
         Return the error of Azoth that says that a sync of its own failed.
@@ -85,12 +93,10 @@ class Faults:
 
     def _after_system_call(self, error: lmdb.Error) -> StoreError:
         number = _number_of(error)
-        if number in NO_ROOM:
-            return StoreFull(reason=str(error))
-        if number != errno.EIO:
+        if number not in {errno.EIO, *NO_ROOM}:
             hint = "; check the permissions" if number in _FORBIDDEN else ""
             return StoreFailed(reason=f"{self._path}: {error}{hint}")
-        # A write that was cut short is reported as a failed one, and so is a failed sync.
+        # A failed sync is reported as a failed write, and one that was cut short as either.
         reason = shortage([file for file in self._path.iterdir() if file.is_file()])
         return self._sync.happened(str(error)) if reason is None else StoreFull(reason=reason)
 

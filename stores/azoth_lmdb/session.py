@@ -50,6 +50,9 @@ class Session:
         try:
             with self._faults.translated(), self._lock.held(options.busy_timeout):
                 self._environment = _open(path, options)
+        except OSError as error:
+            self._lock.close()
+            raise self._faults.after_opening(error) from error
         except BaseException:
             self._lock.close()
             raise
