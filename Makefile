@@ -55,8 +55,12 @@ format: $(VENV)/check.stamp ## Format the code and mend what ruff can mend
 bench: $(VENV)/test.stamp ## Run each benchmark and print its answer
 	@for question in benchmarks/*.py; do $(BIN)/python $$question || exit 1; done
 
+# How long `make soak` plays faults before it searches on with the tests.
+SECONDS := 600
+
 .PHONY: soak
-soak: $(VENV)/test.stamp ## Search for hours: every property with the soak profile, and the long tests
+soak: $(VENV)/test.stamp ## Play faults for SECONDS and print what was lost, then search for hours with the soak profile
+	$(BIN)/python -m tests.stores.faults.soak --seconds $(SECONDS)
 	AZOTH_PROFILE=soak $(BIN)/python -m pytest -n 2 --dist worksteal -q -m "soak or not soak" --timeout 0 $(ARGS)
 
 .PHONY: dev
