@@ -125,6 +125,54 @@ def test_a_record_that_cannot_be_reached_is_found(path: Path, table: str) -> Non
         assert any("checksum" in problem.reason for problem in store.verify())
 
 
+@pytest.mark.parametrize("index", ["events_by_stream", "events_by_category"])
+@pytest.mark.parametrize("lost", [2, 3])
+def test_an_entry_that_an_index_lost_is_missed(path: Path, index: str, lost: int) -> None:
+    """
+    A stream has no holes, so its reader notices; `verify` notices what the category lost.
+    """
+    with opened(path) as store:
+        store.append(write("a", 3), write("b"))
+    forget(path, index, lost)
+
+    with opened(path) as store:
+        assert any(index in problem.reason for problem in store.verify())
+        if index == "events_by_stream" and lost == 2:
+            with pytest.raises(StoreCorrupt, match="version 2 of stream 'a' is missing"):
+                store.read(Query(stream="a"))
+            with pytest.raises(StoreCorrupt, match="is missing"):
+                store.read(Query(stream="a"), backwards=True)
+
+
+def test_verification_of_a_ruin_ends(path: Path) -> None:
+    """
+    It names a thousand problems and no more.
+    """
+    with opened(path) as store:
+        store.append(write("a", 3_000))
+    damage(path, "UPDATE events SET data = x'01'")
+
+    with opened(path) as store:
+        assert len(store.verify()) == 1_000
+
+
+def forget(path: Path, index: str, position: int) -> None:
+    """
+    Make an index lose the entry of one event.
+    """
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        change = "UPDATE sqlite_schema SET sql = ? WHERE name = ?"
+        (sql,) = connection.execute(
+            "SELECT sql FROM sqlite_schema WHERE name = ?", (index,)
+        ).fetchone()
+        connection.execute(change, (f"{sql} WHERE position <> {position}", index))
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute(f"REINDEX {index}")
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute(change, (sql, index))
+
+
 def test_a_failed_sync_fails_the_store_until_it_is_reopened(store: SqliteStore, path: Path) -> None:
     """
     The append raises `StoreFailed`, and so does every later call; the sync is never retried.
