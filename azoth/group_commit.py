@@ -6,18 +6,17 @@ nobody has committed the append by then, the caller commits the whole queue in o
 the others find their answers when the lock comes to them. A lone caller pays for one lock.
 """
 
-import os
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from threading import Lock
 from typing import Final, TypeAlias
-from weakref import WeakSet
 
 from azoth.appending import AppendRequest
 from azoth.errors import AzothError, Conflict, OutcomeUnknown, StoreClosed, StoreFull
 from azoth.events import APPEND_BYTES_MAX, APPEND_EVENTS_MAX, Appended
+from azoth.forking import Stage, hold_at_fork
 
 __all__ = ["COMMIT_APPENDS_MAX", "Commit", "GroupCommit", "Outcome"]
 
@@ -35,8 +34,6 @@ It raises a `StoreError` if nothing of the whole transaction remains (`StoreFull
 its fate is not known (`StoreFailed`, `OutcomeUnknown`). It is called under the writer's lock.
 """
 
-_QUEUES: WeakSet["GroupCommit"] = WeakSet()
-
 
 class GroupCommit:
     """
@@ -46,9 +43,9 @@ class GroupCommit:
     def __init__(self, commit: Commit) -> None:
         self._commit = commit
         self._writer = Lock()
-        _QUEUES.add(self)
         self._waiting: deque[_Ticket] = deque()
         self._closed = False
+        hold_at_fork(self, Stage.QUEUES)
 
     def append(self, request: AppendRequest) -> Appended:
         """
@@ -90,6 +87,12 @@ class GroupCommit:
     def let_go(self) -> None:
         """
         Let commits begin again.
+        """
+        self._writer.release()
+
+    def let_go_in_child(self) -> None:
+        """
+        Let commits begin; in a child those that waited have nobody who waits for them.
         """
         self._writer.release()
 
@@ -157,33 +160,3 @@ class _Ticket:
 def _answer(tickets: Sequence[_Ticket], outcomes: Sequence[Outcome | AzothError]) -> None:
     for ticket, outcome in zip(tickets, outcomes, strict=True):
         ticket.outcome = outcome
-
-
-class _ForkGuard:
-    # A process that forks in the midst of a commit hands its child an engine that believes in a
-    # write lock which nobody holds: SQLite keeps its locks in memory too. So a fork waits for the
-    # commits that run, and nothing else of them is inherited.
-
-    def __init__(self) -> None:
-        self._forking = Lock()
-        self._held: list[GroupCommit] = []
-
-    def before(self) -> None:
-        self._forking.acquire()
-        self._held = list(_QUEUES)
-        for queue in self._held:
-            queue.hold()
-
-    def after(self) -> None:
-        for queue in self._held:
-            queue.let_go()
-        self._held = []
-        self._forking.release()
-
-
-_FORK_GUARD: Final = _ForkGuard()
-os.register_at_fork(
-    before=_FORK_GUARD.before,
-    after_in_parent=_FORK_GUARD.after,
-    after_in_child=_FORK_GUARD.after,
-)

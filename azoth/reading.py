@@ -10,10 +10,19 @@ from math import isnan
 
 from attrs import frozen
 
-from azoth.events import INTEGER_MAX, PAGE_BYTES_MAX, Event, Page, Query, check_integer
+from azoth.errors import StoreCorrupt
+from azoth.events import (
+    INTEGER_MAX,
+    PAGE_BYTES_MAX,
+    Event,
+    Page,
+    Query,
+    category_of,
+    check_integer,
+)
 from azoth.streams import Position
 
-__all__ = ["ReadRequest", "check_read", "check_wait", "page_of"]
+__all__ = ["Due", "ReadRequest", "check_read", "check_wait", "page_of"]
 
 
 @frozen
@@ -108,3 +117,60 @@ def page_of(
         next_after=next_after,
         more=read.after < examined < read.end(head),
     )
+
+
+class Due:
+    """
+    Follow the numbers of a page: an index that lost an entry is no reason to leave out an event.
+
+    Args:
+        read: What was asked.
+        after: Exclusive: a version in a stream, else a position.
+        until: Inclusive, likewise.
+        complete: Whether every event of the range is looked at, whatever its type.
+    """
+
+    def __init__(self, read: ReadRequest, after: int, until: int, *, complete: bool) -> None:
+        self._query = read.query
+        self._step = -1 if read.backwards else 1
+        self._next = until if read.backwards else after + 1
+        self._past = after if read.backwards else until + 1
+        # Positions within a category, or of some types, have holes.
+        self._counts = complete and read.query.category is None
+
+    def check(self, event: Event) -> None:
+        """
+        Take the next event of the page.
+
+        Raises:
+            StoreCorrupt: It is not the one that is due.
+        """
+        if not self._belongs(event):
+            raise StoreCorrupt(position=event.position, reason="an index leads to a wrong event")
+        number: int = event.position if self._query.stream is None else event.version
+        if (number - self._next) * self._step < 0:
+            raise StoreCorrupt(position=event.position, reason="an index is out of order")
+        if self._counts and number != self._next:
+            raise self._missing()
+        self._next = number + self._step
+
+    def check_end(self) -> None:
+        """
+        Take the end of the range.
+
+        Raises:
+            StoreCorrupt: Something was due before it.
+        """
+        if self._counts and self._next != self._past:
+            raise self._missing()
+
+    def _belongs(self, event: Event) -> bool:
+        if self._query.stream is not None:
+            return event.stream == self._query.stream
+        return self._query.category in {None, category_of(event.stream)}
+
+    def _missing(self) -> StoreCorrupt:
+        if self._query.stream is None:
+            return StoreCorrupt(position=self._next, reason="the event is missing")
+        reason = f"version {self._next} of stream {self._query.stream!r} is missing"
+        return StoreCorrupt(position=None, reason=reason)

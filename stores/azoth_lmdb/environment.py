@@ -7,7 +7,6 @@ locks, so it closes what it inherits and opens anew.
 """
 
 import mmap
-import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Final
 import lmdb
 
 from azoth.errors import StoreFailed, StoreFull
+from azoth.forking import Stage, hold_at_fork
 from azoth_lmdb.gate import Gate
 from azoth_lmdb.header import read_header
 from azoth_lmdb.options import MAP_BYTES_MAX, LmdbOptions
@@ -261,17 +261,17 @@ class _Registry:
                     del self._open[file]
             environment.close()
 
-    def before_fork(self) -> None:
+    def hold(self) -> None:
         self._lock.acquire()
         # A child could close no transaction of its parent: it would free the parent's lock.
         self._shut = [held for held in self._open.values() if held.gate.shut(FORK_SECONDS)]
 
-    def after_fork_in_parent(self) -> None:
+    def let_go(self) -> None:
         while self._shut:
             self._shut.pop().gate.open()
         self._lock.release()
 
-    def after_fork_in_child(self) -> None:
+    def let_go_in_child(self) -> None:
         while self._shut:
             self._shut.pop().close_in_child()
         self._open.clear()
@@ -279,11 +279,7 @@ class _Registry:
 
 
 _REGISTRY: Final = _Registry()
-os.register_at_fork(
-    before=_REGISTRY.before_fork,
-    after_in_parent=_REGISTRY.after_fork_in_parent,
-    after_in_child=_REGISTRY.after_fork_in_child,
-)
+hold_at_fork(_REGISTRY, Stage.ENGINES)
 
 
 def open_environment(path: Path, options: LmdbOptions) -> Environment:

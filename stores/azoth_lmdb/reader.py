@@ -9,8 +9,8 @@ from itertools import islice
 from attrs import frozen
 
 from azoth.errors import StoreCorrupt
-from azoth.events import Event, Page, category_of
-from azoth.reading import ReadRequest, page_of
+from azoth.events import Event, Page
+from azoth.reading import Due, ReadRequest, page_of
 from azoth.records import PAGE_EXAMINED_MAX
 from azoth_lmdb.records import StreamEnd, event_of, load_event, load_head, load_stream
 from azoth_lmdb.tables import Table, Transaction, to_key
@@ -180,46 +180,11 @@ def _records(transaction: Transaction, positions: Iterable[int]) -> Iterator[tup
 
 
 def _matches(read: ReadRequest, span: Span) -> Generator[tuple[Event, int], None, None]:
-    due, types = _Due(read, span), read.query.types
+    types = read.query.types
+    due = Due(read, span.after, span.until, complete=True)
     for position, record in span.records:
         event, weight = event_of(position, record)
         due.check(event)
         if not types or event.type in types:
             yield event, weight
     due.check_end()
-
-
-class _Due:
-    """
-    Follow the numbers of a page: an index that lost an entry is no reason to leave out an event.
-    """
-
-    def __init__(self, read: ReadRequest, span: Span) -> None:
-        self._query = read.query
-        self._step = -1 if read.backwards else 1
-        self._next = span.until if read.backwards else span.after + 1
-        self._past = span.after if read.backwards else span.until + 1
-        self._counts = read.query.category is None
-
-    def check(self, event: Event) -> None:
-        if not self._belongs(event):
-            raise StoreCorrupt(position=event.position, reason="an index leads to a wrong event")
-        number: int = event.position if self._query.stream is None else event.version
-        if self._counts and number != self._next:
-            raise self._missing()
-        self._next += self._step
-
-    def check_end(self) -> None:
-        if self._counts and self._next != self._past:
-            raise self._missing()
-
-    def _belongs(self, event: Event) -> bool:
-        if self._query.stream is not None:
-            return event.stream == self._query.stream
-        return self._query.category in {None, category_of(event.stream)}
-
-    def _missing(self) -> StoreCorrupt:
-        if self._query.stream is None:
-            return StoreCorrupt(position=self._next, reason="the event is missing")
-        reason = f"version {self._next} of stream {self._query.stream!r} is missing"
-        return StoreCorrupt(position=None, reason=reason)

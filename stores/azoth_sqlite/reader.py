@@ -11,8 +11,8 @@ from typing import Final
 from attrs import frozen
 
 from azoth.errors import StoreCorrupt
-from azoth.events import Event, Page, category_of
-from azoth.reading import ReadRequest, page_of
+from azoth.events import Event, Page
+from azoth.reading import Due, ReadRequest, page_of
 from azoth.records import PAGE_EXAMINED_MAX
 from azoth_sqlite.rows import (
     StreamNames,
@@ -159,7 +159,7 @@ def _matches(
     rows, lookup = connection.cursor(), connection.cursor()
     try:
         rows.execute(*_select(read, span))
-        due = _Due(read, span)
+        due = Due(read, span.after, span.until, complete=not read.query.types)
         for row in rows:
             event = event_of(row, names.get(lookup, row[1]))
             due.check(event)
@@ -181,42 +181,6 @@ def _select(read: ReadRequest, span: Span) -> tuple[str, Mapping[str, int | str]
     if read.query.types:
         parameters["types"] = json.dumps(list(read.query.types), ensure_ascii=False)
     return _SELECTS[span.name, bool(read.query.types), read.backwards], parameters
-
-
-class _Due:
-    """
-    Follow the numbers of a page: an index that lost an entry is no reason to leave out an event.
-    """
-
-    def __init__(self, read: ReadRequest, span: Span) -> None:
-        self._query = read.query
-        self._step = -1 if read.backwards else 1
-        self._next = span.until if read.backwards else span.after + 1
-        self._past = span.after if read.backwards else span.until + 1
-        self._counts = not read.query.types and read.query.category is None
-
-    def check(self, event: Event) -> None:
-        if not self._belongs(event):
-            raise StoreCorrupt(position=event.position, reason="an index leads to a wrong event")
-        number: int = event.position if self._query.stream is None else event.version
-        if self._counts and number != self._next:
-            raise self._missing()
-        self._next += self._step
-
-    def check_end(self) -> None:
-        if self._counts and self._next != self._past:
-            raise self._missing()
-
-    def _belongs(self, event: Event) -> bool:
-        if self._query.stream is not None:
-            return event.stream == self._query.stream
-        return self._query.category in {None, category_of(event.stream)}
-
-    def _missing(self) -> StoreCorrupt:
-        if self._query.stream is None:
-            return StoreCorrupt(position=self._next, reason="the event is missing")
-        reason = f"version {self._next} of stream {self._query.stream!r} is missing"
-        return StoreCorrupt(position=None, reason=reason)
 
 
 def _variants(name: str) -> Iterator[tuple[tuple[str, bool, bool], str]]:
