@@ -16,7 +16,7 @@ from azoth.store import EventStore
 from azoth.streams import WrongExpectedVersion
 from azoth_scheduler.bell import Bell
 from azoth_scheduler.context import StopSignal
-from azoth_scheduler.events import registry, stream_of
+from azoth_scheduler.events import TaskExecuted, TaskRunAbandoned, registry, stream_of
 from azoth_scheduler.execution import Fence, Finished
 from azoth_scheduler.executors.base import Executor
 from azoth_scheduler.handlers import Handlers
@@ -91,6 +91,8 @@ class Worker:
         self._unrecorded: dict[Fence, Finished] = {}
         self._given_back: dict[Fence, Lost] = {}
         self._doubted: set[Fence] = set()
+        # Claims that are in the log, or may be, and that nobody carries out: a survey tells.
+        self._dangling: set[Fence] = set()
         self._said: set[str] = set()
         self._surveyed: Microseconds | None = None
         self._backoff = _BACKOFF_FIRST
@@ -160,9 +162,9 @@ class Worker:
 
     def _gather(self, now: Instant) -> Gathered:
         self._take_finished()
-        free = self._free()
         with self._shop.table.look() as projection:
             survey, orphans = self._look_after_others(projection, now)
+            free = self._free(len(orphans))
             due = projection.due(now, free, self._shop.served) if free else ()
             overdue = (*self._overdue(), *survey.overdue)
             lost = (*self._given_back.values(), *survey.lost, *orphans)
@@ -188,8 +190,9 @@ class Worker:
             states={**{state.task_id: state for state in due}, **states},
         )
 
-    def _free(self) -> int:
-        return max(0, self._shop.slots - len(self._running)) if self.claiming else 0
+    def _free(self, given_back: int = 0) -> int:
+        taken = len(self._running) + len(self._dangling) - given_back
+        return max(0, self._shop.slots - taken) if self.claiming else 0
 
     def _take_finished(self) -> None:
         while self._inbox:
@@ -239,6 +242,7 @@ class Worker:
             for one in active
             if one.run.worker_id == mine and not self._knows((one.task_id, one.run.fence or 0))
         ]
+        self._dangling = {orphan.fence for orphan in orphans}
         return self._shop.watch.survey(others, now), orphans
 
     def _say_unserved(self, projection: ScheduleProjection, now: Instant) -> None:
@@ -281,6 +285,10 @@ class Worker:
                 taken += sum(self._frees(units[stream]) for stream in stale)
                 group = [one for one in group if stream_of(one.item.task_id) not in stale]
                 self._conflicted = True
+            except OutcomeUnknown:
+                self._dangling.update(start.fence for one in group for start in one.item.starts)
+                self._surveyed = None
+                raise
             else:
                 for parcel in group:
                     self._shop.table.foresee(parcel.writes[-1], parcel.item.changes)
@@ -297,7 +305,11 @@ class Worker:
             self._refuse(fence)
 
     def _frees(self, unit: Unit) -> bool:
-        return not unit.starts and any(fence in self._unrecorded for fence in unit.settles)
+        mine = self._shop.keeper.taken
+        return not unit.starts and any(
+            isinstance(event, TaskExecuted | TaskRunAbandoned) and event.worker_id == mine
+            for event, _ in unit.changes
+        )
 
     def _land(self, units: Sequence[Unit]) -> None:
         for unit in units:
@@ -307,9 +319,11 @@ class Worker:
                     running.settled = True
             for fence in [one for one in self._given_back if one[0] == unit.task_id]:
                 del self._given_back[fence]
-        for unit in units:
-            for start in unit.starts:
-                self._launch(start)
+            self._dangling -= {one for one in self._dangling if one[0] == unit.task_id}
+        starts = [start for unit in units for start in unit.starts]
+        self._dangling.update(start.fence for start in starts)
+        for start in starts:
+            self._launch(start)
 
     def _hold(self, error: StoreError) -> Microseconds:
         if isinstance(error, OutcomeUnknown):
@@ -330,6 +344,7 @@ class Worker:
         )
         try:
             self._shop.executor.submit(attempt, self._clock, self._report)
+            self._dangling.discard(start.fence)
         except BaseException as error:
             # Nobody carries it out, so a survey finds its claim and gives it back.
             self._running.pop(start.fence, None)
