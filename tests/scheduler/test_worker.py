@@ -257,6 +257,44 @@ def test_a_slot_stays_taken_while_its_outcome_cannot_be_stored(
     assert sorted(context.task_id for context in worker.contexts) == [f"t{n}" for n in range(6)]
 
 
+def test_a_claim_whose_answer_was_lost_takes_a_slot(stage: Stage, faulty: FaultyLog) -> None:
+    """
+    C3: it may be in the log, so nothing else is claimed before it is looked for.
+    """
+    worker = acts()
+    scheduler = stage.scheduler(worker, store=faulty, poll_interval=60)
+    scheduler.step()
+    scheduler.schedule_tasks([request("a"), request("b", priority=-1)])
+    faulty.fail(OutcomeUnknown(reason="lost"), on=CLAIM, after_commit=True)
+
+    scheduler.run_pending()
+    scheduler.schedule_task(request("c", priority=-2))
+    stage.clock.advance(1)
+    scheduler.run_pending()
+
+    assert_sound(stage.log(), worker=1)
+    assert [context.task_id for context in worker.contexts] == ["c", "b", "a"]
+
+
+def test_claims_that_were_not_begun_take_slots_until_they_are_given_back(stage: Stage) -> None:
+    """
+    C3: after an interrupt the log has two of them, and a third task has to wait.
+    """
+    worker = fails(1, KeyboardInterrupt)
+    scheduler = stage.scheduler(worker, executor=InlineExecutor(2), poll_interval=60)
+    scheduler.schedule_tasks([request("a"), request("b")])
+    with pytest.raises(KeyboardInterrupt):
+        scheduler.step()
+    scheduler.schedule_task(request("c", priority=-1))
+
+    assert scheduler.step() is None
+    stage.clock.advance(60)
+    scheduler.run_pending()
+
+    assert_sound(stage.log(), worker=2)
+    assert [context.task_id for context in worker.contexts] == ["a", "a", "c", "b"]
+
+
 def test_many_races_over_outcomes_keep_the_limit(stage: Stage, faulty: FaultyLog) -> None:
     """
     C3: at every prefix, whatever is edited while outcomes are on their way.

@@ -164,7 +164,7 @@ def nothing_starts_early(log: Log) -> Iterator[Breach]:
         match entry.told:
             case TaskRunStarted() as told:
                 allowed = retry_at.get(told.task_id, {}).pop(told.run_id, None)
-                if allowed is None and not told.triggered_run:
+                if told.attempt == 1 and not told.triggered_run:
                     allowed = next_run.get(told.task_id)
                 if told.at < (allowed or 0):
                     yield Breach("C2", entry.position, f"{told.execution_id} started early")
