@@ -38,6 +38,18 @@ class FileLock:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         _OPEN.add(self)
 
+    def mark(self) -> None:
+        """
+        Write in the lock file that what it guards was made.
+        """
+        os.pwrite(self._file, b"made", 0)
+
+    def is_marked(self) -> bool:
+        """
+        Say whether what it guards was made: if it is empty now, it was emptied.
+        """
+        return os.fstat(self._file).st_size > 0
+
     def try_lock(self) -> bool:
         """
         Take the lock if nobody holds it.

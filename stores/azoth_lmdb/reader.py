@@ -121,11 +121,8 @@ def _scan(transaction: Transaction, after: int, until: int) -> Iterator[tuple[in
     cursor = transaction.cursor(transaction.tables.events)
     if not cursor.set_range(to_key(after + 1)):
         return
-    for key, record in cursor.iternext():
-        position = int.from_bytes(key)
-        if position > until:
-            return
-        yield position, record
+    # The range comes first, so that nothing is read beyond it.
+    yield from _in_order(zip(range(after + 1, until + 1), cursor.iternext(), strict=False))
 
 
 def _scan_backwards(
@@ -134,10 +131,13 @@ def _scan_backwards(
     cursor = transaction.cursor(transaction.tables.events)
     if not cursor.set_key(to_key(until)):
         return
-    for key, record in cursor.iterprev():
-        position = int.from_bytes(key)
-        if position <= after:
-            return
+    yield from _in_order(zip(range(until, after, -1), cursor.iterprev(), strict=False))
+
+
+def _in_order(found: Iterable[tuple[int, tuple[bytes, bytes]]]) -> Iterator[tuple[int, bytes]]:
+    for position, (key, record) in found:
+        if key != to_key(position):
+            raise StoreCorrupt(position=position, reason="the event is missing")
         yield position, record
 
 

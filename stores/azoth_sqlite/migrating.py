@@ -2,11 +2,13 @@
 Opening the writing connection: a new file gets its tables, an old one what it lacks.
 """
 
+import os
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from azoth.errors import StoreFailed
+from azoth.errors import StoreCorrupt, StoreFailed
 from azoth.file_locks import FileLock
 from azoth_sqlite.connections import connect
 from azoth_sqlite.options import SqliteOptions
@@ -28,6 +30,8 @@ def open_writer(path: Path, options: SqliteOptions, lock: FileLock) -> sqlite3.C
         options: Of the store.
         lock: Of the store; it lets one process at a time do this.
     """
+    if lock.is_marked() and path.exists() and path.stat().st_size == 0:
+        raise StoreCorrupt(position=None, reason=f"{path} is empty, and it was not")
     connection = connect(path, options)
     try:
         # The usual case needs no lock, so that nobody waits for an append to open a store.
@@ -35,10 +39,25 @@ def open_writer(path: Path, options: SqliteOptions, lock: FileLock) -> sqlite3.C
             with lock.held(options.busy_timeout):
                 _migrate(connection, path)
                 _use_wal(connection, path)
+        if not lock.is_marked():
+            # Where that fails, as on a full disk, the next opening does it.
+            with suppress(OSError):
+                _mark(path, lock)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _mark(path: Path, lock: FileLock) -> None:
+    # An empty file is made a database, so only the lock file can tell one that lost all it had.
+    # A journal that a power cut brought back would empty it too, so its end is made sure first.
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+    lock.mark()
 
 
 def _is_up_to_date(connection: sqlite3.Connection) -> bool:

@@ -114,7 +114,8 @@ def event_of(row: EventRow, name: StreamName) -> Event:
     except (TypeError, struct.error):
         # A damaged row may hold a value of another type, or a number out of range.
         actual = None
-    if actual != crc:
+    # The checksum itself may have become NULL.
+    if actual is None or actual != crc:
         raise StoreCorrupt(position=position)
     return Event(
         Position(position),
