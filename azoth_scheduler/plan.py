@@ -195,6 +195,8 @@ class _Pass:
 
     def planned(self) -> Plan:
         units = [draft.unit(task_id) for task_id, draft in self._drafts.items() if draft.changes]
+        # What frees slots stands before what takes them: a limit holds at every prefix of the log.
+        units.sort(key=lambda unit: bool(unit.starts))
         return Plan(units=tuple(units), stops=tuple(self._stops), refused=tuple(self._refused))
 
     def look_after_running(self) -> None:

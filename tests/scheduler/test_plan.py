@@ -179,6 +179,22 @@ def test_outcomes_stand_before_the_claims_on_their_slots() -> None:
     assert [unit.task_id for unit in planned.units] == ["z", "a"]
 
 
+def test_what_frees_a_slot_stands_before_what_takes_one() -> None:
+    """
+    C3: also where the one that takes it was taken from another worker first.
+    """
+    theirs, mine = started("a", "dead/1"), started("b")
+    lost = (
+        Lost(fence=fence_of(theirs), reason="gone", lease_until=at()),
+        Lost(fence=fence_of(mine), reason="shutdown", lease_until=at(), given_back=True),
+    )
+    arguments = gathered(theirs, mine, free=1, lost=lost)
+
+    planned = plan(arguments, at(seconds=70))
+
+    assert kinds(planned) == [[TaskRunAbandoned], [TaskRunAbandoned, TaskRunStarted]]
+
+
 def test_a_result_whose_fence_is_gone_is_refused() -> None:
     """
     C4: it writes nothing.
