@@ -141,10 +141,12 @@ def load_head(cursor: sqlite3.Cursor) -> tuple[int, int]:
     """
     Return the head and the time of the event there.
     """
-    row = cursor.execute(_SELECT_HEAD).fetchone()
-    if row is None or head_row(row[0], row[1]) != row:
-        raise _damaged("the head")
-    return row[0], row[1]
+    # A damaged row may hold values of another type.
+    match cursor.execute(_SELECT_HEAD).fetchone():
+        case int(position), int(recorded_at), crc if head_row(position, recorded_at)[-1] == crc:
+            return position, recorded_at
+        case _:
+            raise _damaged("the head")
 
 
 def category_row(category_id: int, name: str | bytes) -> tuple[int, str | bytes, int]:

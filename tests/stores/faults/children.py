@@ -6,6 +6,7 @@ A child says what happens, one line each: `ready` (it waits to be told to go), `
 """
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from itertools import count, islice
 from pathlib import Path
@@ -160,6 +161,8 @@ def answer(
     """
     Say all that a store answers that holds so many batches of a seed.
     """
+    # An engine that gives up writes why before it ends the process, and it was asked for it.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     for line in all_answers(subject(store), Path(folder), seed, number):
         say(json.dumps(line))
 

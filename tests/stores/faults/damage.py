@@ -73,7 +73,8 @@ def _wipe(rng: Random, content: bytes, seed: int) -> Harm:
 
 
 def _truncate(rng: Random, content: bytes, seed: int) -> Harm:
-    size = rng.choice((rng.randrange(len(content)), rng.randrange(len(content)) // 4_096 * 4_096))
+    anywhere = rng.randrange(len(content))
+    size = rng.choice((0, anywhere, anywhere // 4_096 * 4_096))
     return Harm(f"cut to {size} bytes", content[:size])
 
 
@@ -230,7 +231,9 @@ def _broken_rules(
             continue
         elif name == f"event {harm.position}":
             yield f"{name!r} raised {words or 'nothing'} with position {position}"
-        elif name.startswith("event ") and position not in {None, int(name.split()[1])}:
+        elif position is not None and position < 1:
             yield f"{name!r} names position {position}"
+    if "verify" in answers and answers["verify"][1] in {"error", UNTYPED}:
+        yield f"verify raised {answers['verify'][2]}"
     if changed and not found:
         yield f"verify finds nothing, and answers differ: {[answer[:3] for answer in changed][:3]}"

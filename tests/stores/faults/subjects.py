@@ -11,8 +11,8 @@ from typing import Final, Literal, TypeAlias, cast
 
 from attrs import frozen
 
-from azoth.clocks import SystemClock
 from azoth.store import EventStore
+from azoth.testing import ManualClock
 from azoth.urls import STORES, StoreUrl
 
 __all__ = ["DURABILITIES", "SUBJECTS", "Durability", "Subject", "subject"]
@@ -54,7 +54,7 @@ class Subject:
         Open the store in *folder*; it is made if it is missing.
         """
         where = StoreUrl(self.name, f"{folder}/{self.file}")
-        return _factory(self.name)(where, clock=SystemClock(), durability=durability)
+        return _factory(self.name)(where, clock=ManualClock(), durability=durability)
 
 
 @cache
