@@ -113,6 +113,15 @@ class FaultyLog(WithoutLeases):
         with self._lock:
             self._lease_faults += [error] * times
 
+    def heal(self) -> None:
+        """
+        Let no further call fail, and no further append be raced.
+        """
+        with self._lock:
+            self._faults.clear()
+            self._races.clear()
+            self._lease_faults.clear()
+
     def append(
         self, *writes: Write, checkpoint: Checkpoint | None = None, key: str | None = None
     ) -> Appended:
