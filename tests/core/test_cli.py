@@ -430,8 +430,13 @@ class following:  # noqa: N801 - it reads as a verb
 
     def __init__(self, url: str) -> None:
         command = [str(Path(sys.executable).with_name("azoth")), "tail", "-f", "-n1", "--json", url]
+        # A shell starts what runs in its background deaf to Ctrl-C, and children inherit that.
         self._process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=_hear_ctrl_c,  # noqa: PLW1509 - it takes no lock
         )
 
     def __enter__(self) -> tuple[subprocess.Popen[str], Iterator[str]]:
@@ -441,3 +446,7 @@ class following:  # noqa: N801 - it reads as a verb
     def __exit__(self, *_: object) -> None:
         self._process.kill()
         self._process.communicate()
+
+
+def _hear_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
