@@ -56,6 +56,9 @@ def _guarded(look: _Look, connection: sqlite3.Connection) -> _Problems:
         yield from look(connection)
     except StoreCorrupt as error:
         yield Problem(position=error.position, reason=error.reason)
+    except (AttributeError, TypeError) as error:
+        # Where a page was wiped, NULL stands for a number or a name.
+        yield Problem(position=None, reason=f"a record holds no value of its type: {error}")
     except ENGINE_ERRORS as error:
         code: int = getattr(error, "sqlite_errorcode", 0)
         if code & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_NOMEM}:
