@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from copy import copy
-from threading import Lock
+from threading import Lock, get_ident
 from typing import Final, TypeAlias
 
 from azoth.appending import AppendRequest
@@ -44,6 +44,7 @@ class GroupCommit:
         self._commit = commit
         self._writer = Lock()
         self._waiting: deque[_Ticket] = deque()
+        self._holder: int | None = None
         self._closed = False
         hold_at_fork(self, Stage.QUEUES)
 
@@ -55,12 +56,18 @@ class GroupCommit:
             Conflict: The append is rejected.
             StoreError: What the commit raised.
             StoreClosed: The queue was closed before the append came into it.
+            RuntimeError: It is called in the midst of a write of the same store.
         """
+        self._check_caller()
         ticket = _Ticket(request)
         self._waiting.append(ticket)
         with self._writer:
-            while ticket.outcome is None:
-                self._commit_next(ticket)
+            self._holder = get_ident()
+            try:
+                while ticket.outcome is None:
+                    self._commit_next(ticket)
+            finally:
+                self._holder = None
         if isinstance(ticket.outcome, AzothError):
             raise ticket.outcome
         return ticket.outcome
@@ -72,11 +79,17 @@ class GroupCommit:
 
         Raises:
             StoreClosed: The queue was closed.
+            RuntimeError: It is called in the midst of a write of the same store.
         """
+        self._check_caller()
         with self._writer:
             if self._closed:
                 raise StoreClosed
-            yield
+            self._holder = get_ident()
+            try:
+                yield
+            finally:
+                self._holder = None
 
     def hold(self) -> None:
         """
@@ -104,6 +117,11 @@ class GroupCommit:
             while self._waiting:
                 self._settle(self._take())
             self._closed = True
+
+    def _check_caller(self) -> None:
+        # A clock, or whoever gives the events of a restore, would wait for itself for ever.
+        if self._holder == get_ident():
+            raise RuntimeError("an append inside an append: let the first one return before")
 
     def _commit_next(self, ticket: "_Ticket") -> None:
         tickets = self._take()

@@ -171,9 +171,10 @@ class Environment:
             # What a killed reader saw last is never used again, and makes the file grow.
             self._handle.reader_check()
             size = self._map_size()
+            _check_addresses(2 * size)
             self._handle.set_mapsize(0)
             if self._map_size() <= size:
-                self._resize(2 * size)
+                self._handle.set_mapsize(2 * size)
 
     def close(self) -> None:
         """
@@ -207,6 +208,7 @@ class Environment:
 
     def _adopt(self) -> None:
         with self.gate.alone():
+            _check_addresses(2 * self._map_size())
             self._handle.set_mapsize(0)
 
     def _wait_for_reader(self, deadline: float) -> None:
@@ -219,16 +221,16 @@ class Environment:
     def _map_size(self) -> int:
         return self._handle.info()["map_size"]
 
-    def _resize(self, size: int) -> None:
-        # LMDB gives up the old map before it asks for the new one, so that is tried first.
-        if size > MAP_BYTES_MAX:
-            raise StoreFull(reason=f"the map has its largest size, {MAP_BYTES_MAX} bytes")
-        try:
-            mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, mmap.PROT_READ).close()
-        except (OSError, OverflowError) as error:
-            reason = f"there are no addresses for a map of {size} bytes: {error}"
-            raise StoreFull(reason=reason) from error
-        self._handle.set_mapsize(size)
+
+def _check_addresses(size: int) -> None:
+    # LMDB gives up the old map before it asks for a larger one, so that is tried first.
+    if size > MAP_BYTES_MAX:
+        raise StoreFull(reason=f"the map has its largest size, {MAP_BYTES_MAX} bytes")
+    try:
+        mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, mmap.PROT_READ).close()
+    except OSError as error:
+        reason = f"there are no addresses for a map of {size} bytes: {error}"
+        raise StoreFull(reason=reason) from error
 
 
 class _Registry:

@@ -5,6 +5,8 @@ Reading a page: the bounds become a range of a table, and each record is compare
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from itertools import islice
+from operator import neg
+from typing import TYPE_CHECKING
 
 from attrs import frozen
 
@@ -14,6 +16,9 @@ from azoth.reading import Due, ReadRequest, page_of
 from azoth.records import PAGE_EXAMINED_MAX
 from azoth_lmdb.records import StreamEnd, event_of, load_event, load_head, load_stream
 from azoth_lmdb.tables import Table, Transaction, to_key
+
+if TYPE_CHECKING:
+    import lmdb
 
 __all__ = ["Span", "read_page"]
 
@@ -145,30 +150,68 @@ def _follow(
     transaction: Transaction, index: Table, key: bytes, after: int, until: int
 ) -> Iterator[int]:
     cursor = transaction.cursor(index)
-    if not cursor.set_range_dup(key, to_key(after + 1)):
+    if not _go_to(cursor, key, after + 1):
         return
-    for value in cursor.iternext_dup():
-        position = int.from_bytes(value)
-        if position > until:
-            return
-        yield position
+    from_end = not (cursor.prev_dup() and cursor.prev_dup())
+    if from_end:
+        cursor.set_key(key)
+    yield from _between(cursor.iternext_dup(), after, until, from_end=from_end)
 
 
 def _follow_backwards(
     transaction: Transaction, index: Table, key: bytes, after: int, until: int
 ) -> Iterator[int]:
     cursor = transaction.cursor(index)
-    if cursor.set_range_dup(key, to_key(until + 1)):
-        found = cursor.prev_dup()
-    else:
-        found = cursor.set_key(key) and cursor.last_dup()
-    if not found:
+    if not _go_to(cursor, key, until + 1):
         return
-    for value in cursor.iterprev_dup():
-        position = int.from_bytes(value)
-        if position <= after:
+    from_end = not (cursor.next_dup() and cursor.next_dup())
+    if from_end:
+        cursor.set_key(key)
+        cursor.last_dup()
+    bounds = -until - 1, -after - 1
+    yield from map(neg, _between(cursor.iterprev_dup(), *bounds, sign=-1, from_end=from_end))
+
+
+def _go_to(cursor: "lmdb.Cursor[bytes]", key: bytes, position: int) -> bool:
+    """
+    Go to a position of a key or the next one, else to its last; False if there is no such key.
+    """
+    return cursor.set_range_dup(key, to_key(position)) or (
+        cursor.set_key(key) and cursor.last_dup()
+    )
+
+
+def _between(
+    values: Iterable[bytes], after: int, until: int, *, sign: int = 1, from_end: bool
+) -> Iterator[int]:
+    """
+    Yield the positions between two bounds, each times *sign*.
+
+    A wrong one among them leads a search astray and ends a range too early. It cannot stand in
+    order with its neighbours, so two more are looked at on either side.
+
+    Args:
+        values: Positions in order, beginning two before the range.
+        after: Exclusive.
+        until: Inclusive.
+        sign: -1 where the order falls.
+        from_end: Whether nothing stands before the first one.
+
+    Raises:
+        StoreCorrupt: They are not in order.
+    """
+    last, is_beyond = None, False
+    for value in values:
+        place = sign * int.from_bytes(value)
+        if (place <= last) if last is not None else (place > after and not from_end):
+            raise StoreCorrupt(position=abs(place), reason="an index is out of order")
+        last = place
+        if is_beyond:
             return
-        yield position
+        if place > until:
+            is_beyond = True
+        elif place > after:
+            yield place
 
 
 def _records(transaction: Transaction, positions: Iterable[int]) -> Iterator[tuple[int, bytes]]:
