@@ -29,6 +29,9 @@ BATCHES: Final = 12
 REPORTS: Final = {"StoreCorrupt", "StoreFailed"}
 """What damage may raise: the second where the file is not known for a store any more."""
 
+CONFLICTS: Final = {"CheckpointConflict", "IdempotencyConflict", "WrongExpectedVersion"}
+"""What an append is told whose key or stream cannot be reached any more; `verify` has to know."""
+
 
 @frozen
 class Harm:
@@ -213,7 +216,7 @@ def _judged(
 def _how(changed: list[Answer], answers: Mapping[str, Answer]) -> str:
     if "open" in answers:
         return "refused at open"
-    raised = any(answer[1] == "error" for answer in changed)
+    raised = any(answer[2].partition(":")[0] in REPORTS for answer in changed)
     if not changed:
         return "harmless"
     return "reported" if raised else "found by verify"
@@ -225,7 +228,7 @@ def _broken_rules(
     found = "open" in answers or answers["verify"][1] != "[]"
     for name, said, words, position in changed:
         kind = words.partition(":")[0]
-        if said == UNTYPED or (said == "error" and kind not in REPORTS):
+        if said == UNTYPED or (said == "error" and kind not in REPORTS | CONFLICTS):
             yield f"{name!r} raised {words}"
         elif said == "error" and name == f"event {position}" == f"event {harm.position}":
             continue
