@@ -7,7 +7,7 @@ binding refuses or invalidates what runs meanwhile. So nobody is inside while th
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from threading import Condition
+from threading import Condition, Lock
 
 from azoth.errors import StoreClosed
 
@@ -20,7 +20,7 @@ class Gate:
     """
 
     def __init__(self) -> None:
-        self._changed = Condition()
+        self._changed = Condition(Lock())
         self._inside = 0
         self._shut = False
         self._closed = False
@@ -45,7 +45,7 @@ class Gate:
         """
         with self._changed:
             self._inside -= 1
-            if self._shut and not self._inside:
+            if self._shut:
                 self._changed.notify_all()
 
     def shut(self, seconds: float | None = None) -> bool:
@@ -86,6 +86,22 @@ class Gate:
             yield
         finally:
             self.open()
+
+    @contextmanager
+    def calm(self) -> Generator[None, None, None]:
+        """
+        Stay inside until all others have left, and keep them out; for who entered before.
+        """
+        with self._changed:
+            # Who wants to be alone keeps others out too, and waits for us.
+            mine = not self._shut
+            self._shut = True
+            self._changed.wait_for(lambda: self._inside == 1)
+        try:
+            yield
+        finally:
+            if mine:
+                self.open()
 
     def close(self) -> None:
         """

@@ -37,6 +37,6 @@ class Lookout:
             # A commit between the two is seen at the next look.
             if self._environment.last_commit() != self._seen:
                 with self._environment.reading() as transaction:
-                    self._head = load_head(transaction, transaction.commit).position
-                    self._seen = transaction.commit
+                    self._head = load_head(transaction, transaction.number).position
+                    self._seen = transaction.number
             return self._head

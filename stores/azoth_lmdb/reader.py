@@ -48,7 +48,7 @@ def read_page(transaction: Transaction, read: ReadRequest) -> Page:
     Raises:
         StoreCorrupt: A record does not match its checksum, or is missing.
     """
-    head = load_head(transaction, transaction.commit).position
+    head = load_head(transaction, transaction.number).position
     end = read.end(head)
     span = _span(transaction, read, end) if end > read.after else None
     if span is None:
@@ -218,7 +218,7 @@ def _records(transaction: Transaction, positions: Iterable[int]) -> Iterator[tup
     for position in positions:
         record = transaction.get(transaction.tables.events, to_key(position))
         if record is None:
-            raise StoreCorrupt(position=position, reason="an index leads to no event")
+            raise StoreCorrupt(position=position or None, reason="an index leads to no event")
         yield position, record
 
 

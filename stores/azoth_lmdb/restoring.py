@@ -96,7 +96,7 @@ def _save(batch: EventBatch, transaction: Transaction, state: WriterState) -> No
 
 
 def _end(state: WriterState, head: int, recorded_at: int) -> None:
-    state.draft(head, recorded_at, {})
+    state.advance(head, recorded_at, {})
     state.restore(goes_on=False)
 
 

@@ -6,7 +6,6 @@ from azoth.appending import CheckedWrite, Draft
 from azoth.errors import StoreCorrupt
 from azoth.events import category_of
 from azoth_lmdb.records import (
-    StreamEnd,
     checkpoint_record,
     event_record,
     key_record,
@@ -27,7 +26,7 @@ class EventBatch:
         self._events: list[tuple[bytes, bytes]] = []
         self._by_stream: list[tuple[bytes, bytes]] = []
         self._by_category: list[tuple[bytes, bytes]] = []
-        self._ends: dict[bytes, StreamEnd] = {}
+        self._ends: dict[bytes, bytes] = {}
 
     def add(self, write: CheckedWrite, position: int, version: int, recorded_at: int) -> None:
         """
@@ -46,7 +45,7 @@ class EventBatch:
                 self._by_category.append((category, place))
             position += 1
             version += 1
-        self._ends[stream] = StreamEnd(version - 1, position - 1)
+        self._ends[stream] = stream_record(stream, version - 1, position - 1)
 
     def save(self, transaction: Transaction) -> None:
         """
@@ -64,7 +63,7 @@ class EventBatch:
         if not is_new:
             raise StoreCorrupt(position=None, reason="something stands beyond the head")
         for stream, end in self._ends.items():
-            transaction.put(tables.streams, stream, stream_record(stream, end))
+            transaction.put(tables.streams, stream, end)
 
 
 def save(transaction: Transaction, draft: Draft, state: WriterState) -> None:
@@ -74,7 +73,7 @@ def save(transaction: Transaction, draft: Draft, state: WriterState) -> None:
     tables = transaction.tables
     if draft.head != state.head:
         _batch(draft).save(transaction)
-        state.draft(draft.head, draft.recorded_at, draft.versions)
+        state.advance(draft.head, draft.recorded_at, draft.versions)
     for key, first in draft.keys.items():
         name = key.encode()
         save_counted(transaction, state, tables.keys, name, key_record(name, first))
@@ -96,11 +95,12 @@ def save_counted(
 
 def _batch(draft: Draft) -> EventBatch:
     batch, recorded_at = EventBatch(), draft.recorded_at
-    for admitted in draft.admitted:
-        position: int = admitted.answer.first
-        for write in admitted.request.writes:
-            if write.events:
-                version = admitted.answer.versions[write.stream] - len(write.events) + 1
+    for request, answer in draft.admitted:
+        position: int = answer.first
+        for write in request.writes:
+            count = len(write.events)
+            if count:
+                version = answer.versions[write.stream] - count + 1
                 batch.add(write, position, version, recorded_at)
-                position += len(write.events)
+                position += count
     return batch

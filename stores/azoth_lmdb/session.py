@@ -141,7 +141,7 @@ def _open(path: Path, options: LmdbOptions) -> Environment:
     try:
         # It would tell that LMDB took an older snapshot for the last one.
         with environment.reading() as transaction:
-            load_head(transaction, transaction.commit)
+            load_head(transaction, transaction.number)
     except BaseException:
         release_environment(environment)
         raise

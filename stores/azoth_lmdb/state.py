@@ -8,11 +8,8 @@ number does not follow that of our last commit tells that others committed.
 from collections.abc import Mapping
 from typing import Final
 
-from attrs import evolve
-
 from azoth.appending import FirstAnswer
 from azoth_lmdb.records import (
-    NO_HEAD,
     Head,
     head_record,
     load_checkpoint,
@@ -32,52 +29,43 @@ STREAMS_MAX: Final = 50_000
 class WriterState:
     """
     Answer what `admit` asks; within a writing transaction only.
+
+    Attributes:
+        head: The position of the last event; 0 for an empty log.
+        recorded_at: The time of the last event; 0 for an empty log.
+        restoring: Whether a log is being restored, or was when its process died.
     """
 
     def __init__(self) -> None:
         self._streams: dict[str, int] = {}
         self._transaction: Transaction | None = None
         self._seen: int | None = None
-        self._end: Head = NO_HEAD
+        self._before = 0
         self._changed = False
-
-    @property
-    def head(self) -> int:
-        """
-        Return the position of the last event; 0 for an empty log.
-        """
-        return self._end.position
-
-    @property
-    def recorded_at(self) -> int:
-        """
-        Return the time of the last event; 0 for an empty log.
-        """
-        return self._end.recorded_at
-
-    @property
-    def restoring(self) -> bool:
-        """
-        Return whether a log is being restored, or was when its process died.
-        """
-        return self._end.restoring
+        self._sum = 0
+        self.head = 0
+        self.recorded_at = 0
+        self.restoring = False
 
     def refresh(self, transaction: Transaction) -> None:
         """
         Forget what others may have changed; what is known counts until `keep`.
         """
         self._transaction, self._changed = transaction, False
+        self._before = before = transaction.number - 1
         # Should anything go wrong from here on, the next transaction reads everything again.
         seen, self._seen = self._seen, None
-        if seen != transaction.commit - 1:
+        if seen != before:
             self._streams.clear()
-            self._end = load_head(transaction, transaction.commit - 1)
+            end = load_head(transaction, before)
+            self.head, self.recorded_at = end.position, end.recorded_at
+            self._sum, self.restoring = end.sum, end.restoring
 
-    def draft(self, position: int, recorded_at: int, versions: Mapping[str, int]) -> None:
+    def advance(self, head: int, recorded_at: int, versions: Mapping[str, int]) -> None:
         """
         Take over the events that are being committed; they count only if `keep` follows.
         """
-        self._change(evolve(self._end, position=position, recorded_at=recorded_at))
+        self.head, self.recorded_at, self._changed = head, recorded_at, True
         if len(self._streams) >= STREAMS_MAX:
             self._streams.clear()
         self._streams.update(versions)
@@ -86,28 +74,34 @@ class WriterState:
         """
         Take over the record of a key, checkpoint or lease, likewise.
         """
-        self._change(evolve(self._end, sum=sum_of(self._end.sum, old, new)))
+        self._sum, self._changed = sum_of(self._sum, old, new), True
 
     def restore(self, *, goes_on: bool) -> None:
         """
         Take over that a log is being restored, or no longer, likewise.
         """
-        self._change(evolve(self._end, restoring=goes_on))
+        self.restoring, self._changed = goes_on, True
 
-    def save(self) -> None:
+    def save(self, transaction: Transaction) -> None:
         """
         Write the head, unless the transaction changes nothing.
         """
-        transaction = self._opened()
         if self._changed:
-            self._end = evolve(self._end, commit=transaction.commit)
-            transaction.put(transaction.tables.azoth, b"head", head_record(self._end))
+            head = Head(
+                self.head,
+                self.recorded_at,
+                self._before + 1,
+                self._sum,
+                restoring=self.restoring,
+            )
+            transaction.put(transaction.tables.azoth, b"head", head_record(head))
 
     def keep(self) -> None:
         """
         Say that the transaction is committed, so that what is known counts for the next one.
         """
-        self._seen = self._end.commit
+        # A transaction that changed nothing is no commit.
+        self._seen = self._before + self._changed
 
     def version(self, stream: str) -> int:
         """
@@ -130,9 +124,6 @@ class WriterState:
         Return what *key* was used for; None if it is new.
         """
         return load_first_answer(self._opened(), key.encode())
-
-    def _change(self, end: Head) -> None:
-        self._end, self._changed = end, True
 
     def _opened(self) -> Transaction:
         assert self._transaction is not None, "the state answers within a transaction"

@@ -68,7 +68,7 @@ class Transaction:
     tables: Tables
 
     @property
-    def commit(self) -> int:
+    def number(self) -> int:
         """
         Return the number of the commit that a reader sees, or that a writer makes.
         """
@@ -94,6 +94,9 @@ class Transaction:
         Returns:
             Whether all were written: LMDB reports a refusal by its count alone.
         """
+        if len(items) == 1:
+            (item,) = items
+            return self.handle.put(*item, overwrite=False, append=True, db=table)
         cursor = self.handle.cursor(db=table)
         _, added = cursor.putmulti(items, overwrite=False, append=True)
         return added == len(items)
@@ -105,6 +108,9 @@ class Transaction:
         Returns:
             Whether all were new.
         """
+        if len(items) == 1:
+            (item,) = items
+            return self.handle.put(*item, dupdata=False, db=table)
         cursor = self.handle.cursor(db=table)
         _, added = cursor.putmulti(items, dupdata=False)
         return added == len(items)

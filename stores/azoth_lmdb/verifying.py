@@ -66,7 +66,7 @@ def _guarded(look: _Look, environment: Environment) -> _Problems:
 
 def _look_at_head(environment: Environment) -> _Problems:
     with environment.reading() as transaction:
-        head = load_head(transaction, transaction.commit)
+        head = load_head(transaction, transaction.number)
         cursor = transaction.cursor(transaction.tables.events)
         last = int.from_bytes(cursor.key()) if cursor.last() else 0
     # While a log is being restored, what stands beyond the head is not there yet.
@@ -77,7 +77,7 @@ def _look_at_head(environment: Environment) -> _Problems:
 
 def _look_at_events(environment: Environment) -> _Problems:
     with environment.reading() as transaction:
-        head = load_head(transaction, transaction.commit).position
+        head = load_head(transaction, transaction.number).position
     due, recorded_at = 1, 0
     for transaction, key, record in _walk(environment, environment.tables.events):
         position = int.from_bytes(key)
@@ -179,7 +179,7 @@ def _look_at_records(name: str, read: Callable[[bytes, bytes], object]) -> _Look
 def _look_at_sum(environment: Environment) -> _Problems:
     found, tables = 0, environment.tables
     with environment.reading() as transaction:
-        head = load_head(transaction, transaction.commit)
+        head = load_head(transaction, transaction.number)
         for table in (tables.keys, tables.checkpoints, tables.leases):
             for record in transaction.cursor(table).iternext(keys=False):
                 found = sum_of(found, None, record)

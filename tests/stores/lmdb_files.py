@@ -82,10 +82,10 @@ def tampered(path: Path, *, forgets_commit: bool = False) -> Generator[Transacti
         tables = open_tables(raw)
         with raw.begin(write=True) as handle:
             transaction = Transaction(handle, tables)
-            head = load_head(transaction, transaction.commit - 1)
+            head = load_head(transaction, transaction.number - 1)
             yield transaction
             if not forgets_commit:
-                record = head_record(evolve(head, commit=transaction.commit))
+                record = head_record(evolve(head, commit=transaction.number))
                 transaction.put(tables.azoth, b"head", record)
 
 

@@ -5,6 +5,7 @@ What LMDB does to the unwary, and what the store makes of it; each test names it
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
 from threading import Event, Thread
 
@@ -71,9 +72,11 @@ def test_a_full_map_grows_under_threads_that_read_and_write(path: Path) -> None:
 
     with opened(path, map_size=SMALL) as growing, ThreadPoolExecutor(6) as threads:
         readers = [threads.submit(read) for _ in range(2)]
-        for writer in [threads.submit(append, f"s-{place}") for place in range(4)]:
-            writer.result()
-        written.set()
+        try:
+            for writer in [threads.submit(append, f"s-{place}") for place in range(4)]:
+                writer.result()
+        finally:
+            written.set()
         for reader in readers:
             reader.result()
 
@@ -140,13 +143,13 @@ def test_the_map_grows_when_nobody_is_in_it(
     L3: whoever reads is waited for, and keeps what it sees.
     """
     shut, held = Event(), environment(store).gate
-    waits = held.shut
+    waits = held.calm
 
-    def announced(seconds: float | None = None) -> bool:
+    def announced() -> AbstractContextManager[None]:
         shut.set()
-        return waits(seconds)
+        return waits()
 
-    monkeypatch.setattr(held, "shut", announced)
+    monkeypatch.setattr(held, "calm", announced)
     store.append(write(data=b"first"))
     writer = Thread(target=store.append, args=(write(count=20, data=LARGE * 10),))
     with session(store).reading() as transaction:
