@@ -76,7 +76,7 @@ class EmailHandler(TaskHandler):
 
 class MailReports:
     """
-    React to what tasks did: mail each report, and end the program when nothing is left to do.
+    React to what tasks did: mail each report, and end the program when all are sent.
     """
 
     name = "mail-reports"
@@ -93,7 +93,8 @@ class MailReports:
             title = json.loads(event.data)["title"]
             request = ScheduleTaskRequest(f"mail-{title}", "send_email", Immediate(), event.data)
             self.scheduler.schedule_task(request)
-        if not self.scheduler.list_tasks(TaskFilter(enabled=True)):
+        sent = self.scheduler.list_tasks(TaskFilter(task_type="send_email", enabled=False))
+        if len(sent) == len(TITLES):
             self.scheduler.shutdown()
 
 
