@@ -27,14 +27,21 @@ def run(name: str, *arguments: str, cwd: Path) -> list[str]:
     return done.stdout.splitlines()
 
 
+def told(lines: list[str], what: str) -> int:
+    """
+    Count what handlers said; two that print at the same time may share a line.
+    """
+    return sum(line.count(what) for line in lines)
+
+
 def test_the_basic_scheduler_reacts_to_what_its_tasks_did(tmp_path: Path) -> None:
     """
     Three reports lead to three e-mails, the first of which is sent in its second attempt.
     """
     lines = run("basic_scheduler.py", cwd=tmp_path)
 
-    assert sum(line.startswith("making the") for line in lines) == 3
-    assert sum(line.startswith("sent the") for line in lines) == 3
+    assert told(lines, "making the") == 3
+    assert told(lines, "sent the") == 3
     assert lines[-2:] == [
         "mail-sales, attempt 1: failed the mail server is busy",
         "mail-sales, attempt 2: succeeded ",
@@ -49,8 +56,8 @@ def test_the_basic_scheduler_can_be_started_again_on_its_log(tmp_path: Path) -> 
     first = run("basic_scheduler.py", url, cwd=tmp_path)
     second = run("basic_scheduler.py", url, cwd=tmp_path)
 
-    assert sum(line.startswith("sent the") for line in first) == 3
-    assert sum(line.startswith("sent the") for line in second) == 0
+    assert told(first, "sent the") == 3
+    assert told(second, "sent the") == 0
 
 
 def test_cron_tasks_run_for_a_while_and_say_what_is_to_come(tmp_path: Path) -> None:
