@@ -7,11 +7,11 @@ carries the task's id, the generation of its definition, and the time at which i
 `next_nominal_at` and `next_run_at` are None when nothing follows; `retry_at` None closes the run.
 """
 
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from attrs import frozen
 
-from azoth.clocks import Instant, Microseconds
+from azoth.clocks import Instant, Microseconds, datetime_of
 from azoth.codec import Registry
 from azoth_scheduler.retries import RetryPolicy
 from azoth_scheduler.schedules import Cron, Immediate, Interval, OneTime, Schedule
@@ -53,6 +53,13 @@ SkipReason: TypeAlias = Literal["overlap", "missed", "coalesced", "expired"]
 registry: Final = Registry()
 """The types of the scheduler's events."""
 
+
+def _read_one_time(data: Any, _: object) -> OneTime:  # noqa: ANN401 - JSON is anything
+    # In the log it is an instant; the class takes no number, which could have any unit.
+    return OneTime(datetime_of(registry.converter.structure(data["at"], Instant)))
+
+
+registry.converter.register_structure_hook(OneTime, _read_one_time)
 registry.tagged({"cron": Cron, "interval": Interval, "one_time": OneTime, "immediate": Immediate})
 
 

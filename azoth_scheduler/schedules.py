@@ -46,6 +46,7 @@ COUNT_EXACT_MAX: Final = 10_000
 
 _SECOND: Final = 1_000_000
 _MICROSECOND: Final = timedelta(microseconds=1)
+_EXAMPLE: Final = "datetime(2026, 1, 1, tzinfo=UTC)"
 
 
 @frozen
@@ -165,24 +166,28 @@ class Interval:
         return Microseconds(round(self.every * _SECOND))
 
 
-def _at(value: datetime | int) -> Instant:
+def _at(value: datetime) -> Instant:
     """
     Return a time as an instant.
     """
-    if isinstance(value, bool) or not isinstance(value, datetime | int):
-        raise TypeError(f"at is an aware datetime or an Instant, not {value!r}")
+    # A number could be seconds, or milliseconds, or an Instant: nobody is to guess.
+    if not isinstance(value, datetime):
+        raise TypeError(
+            f"at is an aware datetime, such as {_EXAMPLE}, not {_shown(value):.40} "
+            f"({type(value).__name__})"
+        )
     fault = "it lies outside the years 1970 to 9999"
     try:
-        instant = instant_of(value) if isinstance(value, datetime) else Instant(value)
-        if 0 <= instant <= INSTANT_MAX:
+        instant = instant_of(value)
+        if instant <= INSTANT_MAX:
             return instant
     except ValueError:
-        if isinstance(value, datetime) and value.utcoffset() is None:
+        if value.utcoffset() is None:
             fault = "it has no time zone"
     raise InvalidSchedule(
-        given=f"OneTime({_shown(value)})",
+        given=f"OneTime({value})",
         reason=fault,
-        hint="write an aware datetime, such as datetime(2026, 1, 1, tzinfo=UTC)",
+        hint=f"write an aware datetime, such as {_EXAMPLE}",
     )
 
 
@@ -192,11 +197,11 @@ class OneTime:
     Fire once, at a time; in the past it fires at once.
 
     Attributes:
-        at: The instant; an aware datetime is accepted.
+        at: Given as an aware datetime, kept as its instant.
 
     Raises:
         InvalidSchedule: *at* is naive or outside the years 1970 to 9999.
-        TypeError: *at* is neither a datetime nor an Instant.
+        TypeError: *at* is no datetime; numbers are refused, for their unit would be a guess.
     """
 
     at: Instant = field(converter=_at)

@@ -3,6 +3,7 @@ What users do to a task: cancel, pause, resume, trigger, and stop one of its run
 """
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
@@ -17,7 +18,7 @@ from azoth_scheduler.events import (
 )
 from azoth_scheduler.schedules import Immediate, Interval, OneTime
 from azoth_scheduler.task import status_of, wake_at
-from tests.support.task_story import TASK, Story, at
+from tests.support.task_story import NOON, TASK, Story, at
 
 RUN = "report/1@2026-01-01T12:05:00Z"
 
@@ -234,7 +235,7 @@ def test_an_overdue_one_time_task_runs_at_once_when_it_is_resumed() -> None:
     One-shots wait, also through a pause.
     """
     story = Story()
-    story.schedule(OneTime(at(minutes=5)))
+    story.schedule(OneTime(NOON + timedelta(minutes=5)))
     story.pause()
     assert story.at(minutes=30).start() == ()
     story.resume()

@@ -11,7 +11,7 @@ from azoth_scheduler.events import Outcome, TaskDisabled, TaskExecuted, TaskRunS
 from azoth_scheduler.retries import RetryPolicy, from_max_retries
 from azoth_scheduler.schedules import Cron, Immediate, Interval, OneTime
 from azoth_scheduler.task import status_of
-from tests.support.task_story import MINUTE, TASK, Story, at
+from tests.support.task_story import MINUTE, NOON, TASK, Story, at
 
 RUN = "report/1@2026-01-01T12:05:00Z"
 
@@ -400,7 +400,7 @@ def test_a_one_shot_skips_nothing() -> None:
     One-shots are never skipped.
     """
     story = Story()
-    story.schedule(OneTime(at(minutes=5)))
+    story.schedule(OneTime(NOON + timedelta(minutes=5)))
     story.trigger()
     story.start()
 

@@ -166,8 +166,8 @@ def test_an_edit_keeps_an_occurrence_that_is_overdue() -> None:
     What is next is kept, also where it is late: an edit drops no occurrence.
     """
     story = Story()
-    story.schedule(OneTime(at(minutes=5)))
-    story.at(minutes=9).schedule(OneTime(at(minutes=5)), b"new")
+    story.schedule(OneTime(NOON + timedelta(minutes=5)))
+    story.at(minutes=9).schedule(OneTime(NOON + timedelta(minutes=5)), b"new")
 
     (started,) = story.start()
 
@@ -179,11 +179,13 @@ def test_an_edit_keeps_a_waiting_retry_with_nominal_and_due_time() -> None:
     An edit keeps the waiting retry; it becomes the first run of the new generation.
     """
     story = Story()
-    story.schedule(OneTime(at(minutes=5)))
+    story.schedule(OneTime(NOON + timedelta(minutes=5)))
     story.at(minutes=5).start()
     story.fail()
 
-    (scheduled,) = story.at(minutes=5, seconds=30).schedule(OneTime(at(minutes=5)), b"new")
+    (scheduled,) = story.at(minutes=5, seconds=30).schedule(
+        OneTime(NOON + timedelta(minutes=5)), b"new"
+    )
 
     assert scheduled.next_nominal_at == at(minutes=5)
     assert scheduled.next_run_at == at(minutes=6)
@@ -246,11 +248,11 @@ def test_an_edited_one_time_task_that_ran_does_not_run_again() -> None:
     An edit keeps what is next, and after a one-time task has run nothing is.
     """
     story = Story()
-    story.schedule(OneTime(at(minutes=5)))
+    story.schedule(OneTime(NOON + timedelta(minutes=5)))
     story.at(minutes=5).start()
     story.end()
 
-    story.schedule(OneTime(at(minutes=5)), b"new")
+    story.schedule(OneTime(NOON + timedelta(minutes=5)), b"new")
 
     assert story.state.next_run_at is None
     assert status_of(story.state) == "completed"
@@ -381,7 +383,7 @@ def test_the_outcome_of_an_old_generation_moves_nothing() -> None:
     story = Story()
     story.schedule(Immediate())
     story.start()
-    story.at(minutes=1).schedule(OneTime(at(days=1)))
+    story.at(minutes=1).schedule(OneTime(NOON + timedelta(days=1)))
 
     (executed,) = story.at(minutes=2).end()
 

@@ -120,7 +120,7 @@ def test_a_one_shot_is_never_missed_however_late() -> None:
     One-shots are never skipped, missed or coalesced: they wait.
     """
     story = Story()
-    story.schedule(OneTime(at(minutes=5)))
+    story.schedule(OneTime(NOON + timedelta(minutes=5)))
 
     (started,) = story.at(days=3).start()
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from azoth.clocks import Instant
+from azoth.clocks import Instant, datetime_of
 from azoth_scheduler.events import Options
 from azoth_scheduler.projection import due_index
 from azoth_scheduler.projection.base import Served
@@ -42,7 +42,7 @@ def waiting(task_id: str, wake: Instant, priority: int = 0, queue: str = "defaul
     """
     Return the state of a task that waits for *wake*.
     """
-    definition = define(OneTime(wake), options=Options(priority=priority, queue=queue))
+    definition = define(OneTime(datetime_of(wake)), options=Options(priority=priority, queue=queue))
     return evolve(
         NO_TASK,
         task_id=task_id,

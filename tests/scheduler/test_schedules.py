@@ -14,9 +14,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from azoth.clocks import DURATION_MAX, INSTANT_MAX, Instant, instant_of
+from azoth.clocks import DURATION_MAX, INSTANT_MAX, Instant, datetime_of, instant_of
 from azoth_scheduler.cron import DstPolicy, Timetable
 from azoth_scheduler.errors import InvalidSchedule
+from azoth_scheduler.events import TaskScheduled, registry
 from azoth_scheduler.schedules import (
     COUNT_EXACT_MAX,
     INTERVAL_MIN,
@@ -73,11 +74,14 @@ VALUES: Final[list[Schedule]] = [
 @pytest.mark.parametrize("schedule", VALUES, ids=str)
 def test_a_schedule_is_a_value(schedule: Schedule) -> None:
     """
-    Made again from its fields, by way of JSON or pickle, it is equal and hashes equal.
+    Read back from the log, or from pickle, it is equal and hashes equal.
     """
-    fields: dict[str, Any] = json.loads(json.dumps(attrs.asdict(schedule)))
+    scheduled = TaskScheduled(
+        task_id="a", generation=1, at=START, task_type="t", schedule=schedule, anchor=START
+    )
+    written = registry.encode(scheduled)
 
-    again = type(schedule)(**fields)
+    again: Schedule = registry.decode(written).schedule
 
     assert again == schedule
     assert hash(again) == hash(schedule)
@@ -169,11 +173,8 @@ def test_an_interval_of_another_type_is_a_type_error(every: object) -> None:
         (datetime(1969, 12, 31, tzinfo=UTC), "outside the years 1970 to 9999"),
         (datetime.min.replace(tzinfo=timezone(timedelta(hours=14))), "outside"),
         (datetime.max.replace(tzinfo=timezone(timedelta(hours=-5))), "outside"),
-        (-1, "outside"),
-        (INSTANT_MAX + 1, "outside"),
-        (10**5_000, "outside"),
     ],
-    ids=lambda value: str(value)[:26] if value != 10**5_000 else "10**5000",
+    ids=lambda value: str(value)[:26],
 )
 def test_a_time_that_is_no_instant_is_refused(when: object, reason: str) -> None:
     """
@@ -187,13 +188,20 @@ def test_a_time_that_is_no_instant_is_refused(when: object, reason: str) -> None
     assert len(str(caught.value)) < 250
 
 
-@pytest.mark.parametrize("when", [None, "2026-01-01", True, 1.5])
+@pytest.mark.parametrize(
+    "when",
+    [None, "2026-01-01", True, 1.5, -1, 1_767_225_600, START, 10**5_000],
+    ids=lambda value: str(value)[:26] if value != 10**5_000 else "10**5000",
+)
 def test_a_time_of_another_type_is_a_type_error(when: object) -> None:
     """
-    A float is no instant: it would not be exact.
+    A number could count seconds or microseconds, so none is taken, not even an Instant.
     """
-    with pytest.raises(TypeError, match="at is an aware datetime or an Instant"):
+    with pytest.raises(TypeError, match="at is an aware datetime, such as datetime") as caught:
         OneTime(*arguments(when))
+
+    assert type(when).__name__ in str(caught.value)
+    assert len(str(caught.value)) < 150
 
 
 def test_one_time_is_one_instant() -> None:
@@ -204,7 +212,7 @@ def test_one_time_is_one_instant() -> None:
 
     schedule = OneTime(berlin)
 
-    assert schedule == OneTime(datetime(2026, 1, 1, tzinfo=UTC)) == OneTime(at("2026-01-01"))
+    assert schedule == OneTime(datetime(2026, 1, 1, tzinfo=UTC))
     assert str(schedule) == "OneTime(2026-01-01T00:00:00+00:00)"
 
 
@@ -213,7 +221,7 @@ def test_the_first_occurrence() -> None:
     Cron: the first after the anchor. Interval: one interval later. One-time: its time, past or not.
     """
     noon = at("2026-03-28T12:00")
-    past = OneTime(at("2020-01-01"))
+    past = OneTime(datetime(2020, 1, 1, tzinfo=UTC))
 
     assert first_occurrence(Cron("0 0 12 * * *"), noon) == at("2026-03-29T12:00")
     assert first_occurrence(Interval(60), noon) == at("2026-03-28T12:01")
@@ -247,7 +255,7 @@ def test_cron_begins_after_its_anchor() -> None:
     assert count_occurrences(cron, START, Instant(0), Instant(START + HOUR)) == (1, True)
 
 
-@pytest.mark.parametrize("schedule", [OneTime(START), Immediate()], ids=str)
+@pytest.mark.parametrize("schedule", [OneTime(datetime_of(START)), Immediate()], ids=str)
 def test_what_fires_once_has_no_next(schedule: Schedule) -> None:
     """
     One-shots are never skipped, missed or coalesced, so nothing follows and nothing is owed.
