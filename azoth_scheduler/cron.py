@@ -5,7 +5,7 @@ The dialect and its evaluator are our own. This is the only module that imports 
 second opinion: its answers change between releases, and ours are written into a log.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 from typing import Final
 
@@ -41,7 +41,6 @@ __all__ = [
 # The year 2000 began a cycle of the calendar: from here it is tried whether a schedule ever fires.
 _CYCLE_START: Final = 946_684_800
 _EXPLAINED: Final = 5
-_FORESEEN: Final = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 @lru_cache(maxsize=4_096)
@@ -124,9 +123,9 @@ def lint(
     expr: str,
     tz: str = "UTC",
     *,
+    since: datetime,
     dst: DstPolicy = "cron",
     day_match: DayMatch | None = None,
-    since: datetime = _FORESEEN,
 ) -> tuple[str, ...]:
     """
     Return warnings about an expression that is allowed but perhaps not meant.
@@ -137,9 +136,9 @@ def lint(
     Args:
         expr: The expression.
         tz: The zone whose clocks it is read by.
+        since: From where on changes of the clock are looked at, which is now for most callers.
         dst: What a change of the clock does.
         day_match: How the two day fields are combined.
-        since: From where on changes of the clock are looked at; 2030 shows the rules that last.
 
     Raises:
         InvalidSchedule: The expression or the zone is not one, or the schedule would never fire.

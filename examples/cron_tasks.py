@@ -56,8 +56,9 @@ def main(seconds: str = "3", url: str = "memory://") -> None:
     """
     Run the tasks for a while.
     """
-    print(explain("0 30 2 * * *", tz="Europe/Berlin", now=datetime.now(UTC)))
-    for warning in lint("0 30 2 * * *", "Europe/Berlin"):
+    now = datetime.now(UTC)
+    print(explain("0 30 2 * * *", tz="Europe/Berlin", now=now))
+    for warning in lint("0 30 2 * * *", "Europe/Berlin", since=now):
         print(f"careful: {warning}")
 
     with open_store(url) as store:

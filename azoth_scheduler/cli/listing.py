@@ -185,10 +185,10 @@ def explain(
 
     Quote it, so that the shell leaves its stars alone: '0 30 9 * * MON-FRI'.
     """
-    expr = " ".join(fields)
+    expr, now = " ".join(fields), _now()
     with answers():
-        found = explained(expr, now=_now(), tz=tz, dst=dst, day_match=day_match)
-        warnings = lint(expr, tz, dst=dst, day_match=day_match)
+        found = explained(expr, now=now, tz=tz, dst=dst, day_match=day_match)
+        warnings = lint(expr, tz, since=now, dst=dst, day_match=day_match)
     if as_lines:
         times = [utc(when) for when in found.next_run_times]
         said = {"expr": expr, "tz": tz, "words": found.words, "next_run_times": times}
@@ -196,7 +196,7 @@ def explain(
         return
     click.echo(f"{found.words}, by the clocks of {tz}.")
     for when in found.next_run_times:
-        click.echo(f"  {when:%a %Y-%m-%d %H:%M:%S %Z}  {ago(when, _now())}")
+        click.echo(f"  {when:%a %Y-%m-%d %H:%M:%S %Z}  {ago(when, now)}")
     for warning in warnings:
         click.secho(f"careful: {warning}", fg="yellow")
 

@@ -371,6 +371,21 @@ def test_an_expression_is_explained() -> None:
     assert said["warnings"] == []
 
 
+def test_the_next_change_of_the_clock_is_the_one_that_is_warned_of(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """
+    Not one of some other year: it is looked for from now on.
+    """
+    monkeypatch.setattr(listing, "_now", lambda: datetime(2026, 4, 1, tzinfo=UTC))
+
+    (said,) = objects(run("explain", "0 30 2 * * *", "--tz", "Europe/Berlin", "--json"))
+
+    skipped, repeated = said["warnings"]
+    assert "skip 2027-03-28 02:00 to 03:00" in skipped
+    assert "repeat 2026-10-25 02:00 to 03:00" in repeated
+
+
 def test_an_expression_that_is_none_says_what_to_write() -> None:
     """
     It is a usage error, with the reason and a guess.
