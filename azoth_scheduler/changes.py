@@ -175,9 +175,14 @@ def _skipped(state: TaskState, event: TaskRunSkipped) -> dict[str, Any]:
     runs = state.runs if event.run_id is None else _replaced(state, event.run_id, None)
     return {
         "runs": runs,
-        "totals": _counted(state.totals, "skipped", event.count),
+        "totals": _left_out(state.totals, event),
         **(_next(event) if event.generation == state.generation else {}),
     }
+
+
+def _left_out(totals: Totals, event: TaskRunSkipped) -> Totals:
+    exact = totals.skipped_exact and event.exact
+    return changed(totals, skipped=totals.skipped + event.count, skipped_exact=exact)
 
 
 def _triggered(state: TaskState, event: TaskTriggered) -> dict[str, Any]:

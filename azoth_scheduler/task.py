@@ -77,6 +77,10 @@ class OpenRun:
 class Totals:
     """
     Count the attempts of a task by outcome, those lost, and the occurrences left out.
+
+    Attributes:
+        skipped_exact: Whether no more than *skipped* were left out; False where an event had more
+            to leave out than is counted, so that there were more.
     """
 
     succeeded: int = 0
@@ -87,6 +91,7 @@ class Totals:
     snoozed: int = 0
     abandoned: int = 0
     skipped: int = 0
+    skipped_exact: bool = True
 
 
 @frozen(kw_only=True, slots=False)

@@ -81,8 +81,9 @@ def _task_row(
 
 
 def _added(first: Totals, second: Totals) -> Totals:
+    exact = first.skipped_exact and second.skipped_exact
     sums = {name: count + getattr(second, name) for name, count in asdict(first).items()}
-    return Totals(**sums)
+    return Totals(**{**sums, "skipped_exact": exact})
 
 
 def _attempts(result: Result, now: datetime) -> Table:

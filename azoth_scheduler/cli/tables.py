@@ -125,10 +125,13 @@ def totals_in_words(totals: Totals) -> Text:
     Return what is not zero, the successes first.
     """
     shown = Text()
-    for name, count in asdict(totals).items():
+    counts = asdict(totals)
+    exact = counts.pop("skipped_exact")
+    for name, count in counts.items():
         if count:
             shown.append(", " if shown else "")
-            shown.append(f"{count} {name.replace('_', ' ')}", style=STYLES.get(name, ""))
+            more = "more than " if name == "skipped" and not exact else ""
+            shown.append(f"{more}{count} {name.replace('_', ' ')}", style=STYLES.get(name, ""))
     return shown or Text("-")
 
 

@@ -130,6 +130,23 @@ def test_attempts_and_skips_are_counted_by_outcome() -> None:
     )
 
 
+def test_a_total_says_when_more_was_left_out_than_is_counted() -> None:
+    """
+    One skip that is not exact makes the sum a lower bound, whatever is skipped after it.
+    """
+    story = Story()
+    story.schedule(Interval(1))
+    story.at(seconds=5).start()
+    before = story.state.totals
+    story.end()
+    story.at(days=1).start()
+    story.end()
+    story.at(days=1, seconds=5).start()
+
+    assert before == Totals(skipped=4)
+    assert story.state.totals == Totals(skipped=4 + 10_000 + 4, skipped_exact=False, succeeded=2)
+
+
 def test_an_outcome_without_its_start_changes_nothing_but_the_version() -> None:
     """
     A fence that is not active is that of no run.

@@ -356,6 +356,23 @@ def _plain(text: str) -> list[str]:
     return [line.rstrip() for line in re.sub(r"\x1b\[[0-9;]*m", "", text).splitlines()]
 
 
+def test_more_times_left_out_than_are_counted_are_said_so(tmp_path: Path) -> None:
+    """
+    A day of seconds is counted to ten thousand; the total says that there were more.
+    """
+    url = f"sqlite:///{tmp_path}/log.db"
+    with playing(url) as (scheduler, clock):
+        scheduler.schedule_task(ScheduleTaskRequest("often", "greets", Interval(1)))
+        clock.advance(timedelta(days=1))
+        scheduler.run_pending()
+
+    (listed,) = objects(run("tasks", "--json", url=url))
+    shown = run("show", "often", url=url).stdout
+
+    assert (listed["totals"]["skipped"], listed["totals"]["skipped_exact"]) == (10_000, False)
+    assert "1 succeeded, more than 10000 skipped" in shown
+
+
 def test_an_expression_is_explained() -> None:
     """
     In words, with five times and what may be wrong; a shell may hand over its fields one by one.
