@@ -23,7 +23,7 @@ demo: $(VENV)/run.stamp ## Schedule real work, kill it half-way, and prove that 
 
 .PHONY: test
 test: $(VENV)/test.stamp ## Run the tests and the documentation, with branch coverage
-	$(BIN)/python -m pytest -n 2 --dist worksteal -q --cov --cov-report term $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist worksteal -q --cov --cov-report term $(ARGS)
 
 .PHONY: check
 check: lint layers mypy pyright ## Run the linters, the layer rules and both type checkers

@@ -32,6 +32,20 @@ settings.load_profile(os.environ.get("AZOTH_PROFILE", "ci" if os.environ.get("CI
 
 
 @pytest.fixture(autouse=True)
+def _children_are_measured_as_their_test_is(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Keep coverage out of the children of a test that is not measured itself.
+
+    Measuring doubles what Python costs. `no_cover` stands on tests that repeat much of what others
+    reach: races and kills, oracles, and whatever looks at source text.
+    """
+    if request.node.get_closest_marker("no_cover"):
+        monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+
+
+@pytest.fixture(autouse=True)
 def _documentation_runs_in_an_empty_folder(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,6 +7,10 @@ import sys
 from pathlib import Path
 from typing import Final
 
+import pytest
+
+pytestmark = pytest.mark.no_cover
+
 EXAMPLES: Final = Path(__file__).parents[2] / "examples"
 
 

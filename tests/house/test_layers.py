@@ -12,6 +12,8 @@ import pytest
 
 from tests.house.sources import FOLDERS, ROOT
 
+pytestmark = pytest.mark.no_cover
+
 CORE_PURE: Final = "The pure modules of azoth touch nothing"
 SCHEDULER_PURE: Final = "The pure modules of azoth_scheduler touch nothing"
 CORE_LAYERS: Final = "azoth: lower modules never import higher ones"

@@ -12,6 +12,8 @@ import pytest
 
 from tests.house.sources import Module, is_public, modules
 
+pytestmark = pytest.mark.no_cover
+
 PACKAGES: Final = [module for module in modules() if module.is_package and not module.is_private]
 PROMISED: Final = [
     module for module in modules() if not module.is_package and not module.is_private

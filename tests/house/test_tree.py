@@ -11,6 +11,8 @@ import pytest
 
 from tests.house.sources import ROOT
 
+pytestmark = pytest.mark.no_cover
+
 LEFT_BEHIND: Final = re.compile(
     r"(\.lock|-lock\.json|\.py[cod]|\.db(-wal|-shm)?|\.egg-info|\.log|\.orig|\.rej)$"
     r"|(^|/)(__pycache__|\.venv|build|dist|data|node_modules)/"

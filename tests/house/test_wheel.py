@@ -13,6 +13,8 @@ import pytest
 
 from tests.house.sources import FOLDERS, ROOT
 
+pytestmark = pytest.mark.no_cover
+
 PACKAGES: Final = sorted(
     init.parent for folder in FOLDERS for init in folder.glob("azoth*/__init__.py")
 )

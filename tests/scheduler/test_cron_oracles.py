@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+import pytest
 from cronsim import CronSim
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
@@ -17,6 +18,8 @@ from azoth_scheduler.cron import DayMatch, DstPolicy, croniter_next
 from azoth_scheduler.errors import InvalidSchedule
 from azoth_scheduler.schedules import Cron
 from tests.support.cron_reference import Reference, clock_changes, expand, local
+
+pytestmark = pytest.mark.no_cover
 
 # Half-hour and two-hour changes, a missing day, negative DST, changes at midnight, Ramadan's.
 ZONES: Final = (

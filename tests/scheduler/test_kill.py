@@ -29,6 +29,8 @@ from tests.support.children import nursery
 from tests.support.invariants import Entry, assert_sound, read_log
 from tests.support.programs import BATCH, SLOTS, Effects
 
+pytestmark = pytest.mark.no_cover
+
 SEED: Final = 20_260_101
 CYCLES: Final = 30
 PROGRAMS: Final = "tests.support.programs"

@@ -17,6 +17,8 @@ from azoth_scheduler.task import Definition, TaskState
 from tests.house.sources import ROOT
 from tests.support.task_logs import LogTeller
 
+pytestmark = pytest.mark.no_cover
+
 SEED: Final = 2026
 PROGRAM: Final = f"""
 from tests.support.task_logs import LogTeller

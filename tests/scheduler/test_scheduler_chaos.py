@@ -8,6 +8,8 @@ import pytest
 
 from tests.support.chaos import play
 
+pytestmark = pytest.mark.no_cover
+
 
 @pytest.mark.parametrize("seed", range(20))
 def test_every_invariant_holds_whatever_goes_wrong(seed: int) -> None:
