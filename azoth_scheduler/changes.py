@@ -134,6 +134,7 @@ def _executed(state: TaskState, event: TaskExecuted) -> dict[str, Any]:
         "last_execution_id": event.execution_id,
         "last_outcome": event.outcome,
         "last_error": event.error,
+        "last_error_type": event.error_type,
         "last_completed_at": event.completed_at,
         "last_success_at": event.completed_at if event.success else state.last_success_at,
         "totals": _counted(state.totals, event.outcome, 1),

@@ -213,6 +213,8 @@ class ScheduledTask:
         next_nominal_time: The time that its schedule names for it.
         retry_at: When the run that failed is tried again; None if none waits.
         retry_count: Failures of the latest run.
+        last_error: What the latest attempt raised; None if it raised nothing.
+        last_error_type: The dotted name of its class.
         running: The execution ids of the attempts that run.
         totals: Attempts by outcome, those lost, and occurrences left out.
     """
@@ -233,6 +235,7 @@ class ScheduledTask:
     last_execution_id: str | None
     last_outcome: str | None
     last_error: str | None
+    last_error_type: str | None
     last_completed_at: datetime | None
     retry_count: int
     max_retries: int
@@ -270,6 +273,7 @@ class ScheduledTask:
             last_execution_id=state.last_execution_id,
             last_outcome=state.last_outcome,
             last_error=state.last_error,
+            last_error_type=state.last_error_type,
             last_completed_at=_shown(state.last_completed_at),
             retry_count=state.retry_count,
             max_retries=settings.policy_of(definition).max_attempts,

@@ -127,6 +127,7 @@ class TaskState:
     last_execution_id: str | None = None
     last_outcome: str | None = None
     last_error: str | None = None
+    last_error_type: str | None = None
     last_completed_at: Instant | None = None
     last_success_at: Instant | None = None
     totals: Totals = Totals()

@@ -159,7 +159,7 @@ def _facts(
         "retry": coming(task.retry_at, now) if task.retry_at else None,
         "running": ", ".join(task.running) or None,
         "last": _last(task, now) if task.last_outcome else None,
-        "last error": task.last_error,
+        "last error": _error_said(task.last_error_type, task.last_error),
         "attempts": totals_in_words(task.totals),
         "failures": f"{task.retry_count} of the {task.max_retries} that exhaust a run",
         "timeout": span(task.timeout),
@@ -228,16 +228,15 @@ def came_of(run: TaskRun) -> str:
             if len(positions) > 1
             else (f"event at {positions[0]}" if positions else "")
         )
-    parts = [_error(run), _follows(run)]
+    error = None if run.error is None else shortened(run.error, _ERROR_WIDTH)
+    parts = [_error_said(run.error_type, error) or run.reason, _follows(run)]
     return "; ".join(part for part in parts if part)
 
 
-def _error(run: TaskRun) -> str:
-    if run.error is None:
-        return run.reason or ""
-    kind = (run.error_type or "").rpartition(".")[2]
-    said = shortened(run.error, _ERROR_WIDTH)
-    return said if kind in ("", "TimeoutError") else f"{kind}: {said}"
+def _error_said(error_type: str | None, error: str | None) -> str | None:
+    kind = (error_type or "").rpartition(".")[2]
+    # A timeout says in its own words what it is.
+    return error if error is None or kind in ("", "TimeoutError") else f"{kind}: {error}"
 
 
 def _follows(run: TaskRun) -> str:

@@ -645,6 +645,7 @@ def test_a_handler_that_leaves_by_system_exit_has_failed(stage: Stage) -> None:
     scheduler.run_pending()
 
     assert task(scheduler, "a").last_error == "boom"
+    assert task(scheduler, "a").last_error_type == "builtins.SystemExit"
     assert task(scheduler, "a").status == "retrying"
     assert task(scheduler, "b").status == "completed"
 
