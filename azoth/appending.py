@@ -10,7 +10,7 @@ What is made for each append is a named tuple, which takes half the time of anot
 
 from collections.abc import Callable, Sequence
 from hashlib import sha256
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from attrs import evolve, frozen
 
@@ -49,6 +49,8 @@ __all__ = [
     "admit_all",
     "check_append",
 ]
+
+_SPLIT: Final = "the limit is {}: split it into several appends"
 
 
 class CheckedWrite(NamedTuple):
@@ -231,9 +233,9 @@ def check_append(
         count += len(metadata)
         checked.append(CheckedWrite(write.stream, write.events, metadata, write.expected))
     if count > APPEND_EVENTS_MAX:
-        raise ValueError(f"the append has {count} events; the limit is {APPEND_EVENTS_MAX}")
+        raise ValueError(f"the append has {count} events; {_SPLIT.format(APPEND_EVENTS_MAX)}")
     if size > APPEND_BYTES_MAX:
-        raise ValueError(f"the append has {size} bytes; the limit is {APPEND_BYTES_MAX}")
+        raise ValueError(f"the append has {size} bytes; {_SPLIT.format(APPEND_BYTES_MAX)}")
     digest = b"" if key is None else _digest(checked, checkpoint)
     return AppendRequest(checked, checkpoint, key, digest, count, size)
 
@@ -309,7 +311,9 @@ def _check_arguments(
 
 def _check_streams(streams: Sequence[str]) -> None:
     if len(streams) > APPEND_WRITES_MAX:
-        raise ValueError(f"the append has {len(streams)} writes; the limit is {APPEND_WRITES_MAX}")
+        raise ValueError(
+            f"the append has {len(streams)} writes; {_SPLIT.format(APPEND_WRITES_MAX)}"
+        )
     if len(set(streams)) < len(streams):
         doubled = next(stream for stream in streams if streams.count(stream) > 1)
         raise ValueError(

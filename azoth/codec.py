@@ -248,7 +248,7 @@ class Registry:
         self.freeze()
         encoder = self._encoders.get(cls)
         if encoder is None:
-            raise UnknownEventType(type=cls.__qualname__)
+            raise UnknownEventType(type=cls.__qualname__, is_class=True)
         return encoder
 
     def _decoder_of(self, event: Event | NewEvent) -> _Decoder:

@@ -2,13 +2,14 @@
 A decision as three pure functions: how it begins, what a command leads to, what an event changes.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from functools import reduce
 from typing import Generic, TypeVar
 
 from attrs import frozen
 
-__all__ = ["Decider"]
+__all__ = ["Decider", "check_decided"]
 
 S = TypeVar("S")
 C = TypeVar("C")
@@ -47,3 +48,20 @@ class Decider(Generic[S, C, E]):
         Return the state of a stream that has *events*.
         """
         return reduce(self.evolve, events, self.initial)
+
+
+def check_decided(decided: Iterable[E]) -> tuple[E, ...]:
+    """
+    Return what a decision returned, if it is events in their order.
+
+    Raises:
+        TypeError: It is None, one event, text, or a collection without an order.
+    """
+    # Text is a sequence too, but of characters; nobody means these.
+    unfit = isinstance(decided, str | bytes | Mapping | AbstractSet)
+    if unfit or not isinstance(decided, Iterable):
+        raise TypeError(
+            f"decide returned {decided!r:.80}; return a sequence of events, such as [event], and "
+            "an empty one where nothing happens"
+        )
+    return tuple(decided)

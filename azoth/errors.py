@@ -296,14 +296,25 @@ class UnknownEventType(CodecError):
     Attributes:
         type: The event type, or the name of the class.
         position: The event's position, or None when encoding.
+        is_class: Whether *type* is the name of a class.
     """
 
     type: str
     position: int | None = None
+    is_class: bool = False
 
     def __str__(self) -> str:
+        if self.is_class:
+            return (
+                f"class {self.type!r} is not registered as an event; put "
+                '@registry.event("<its type in the log>") above it'
+            )
         where = "" if self.position is None else f" at position {self.position}"
-        return f"event type {self.type!r}{where} is not registered"
+        return (
+            f"event type {self.type!r}{where} is not registered; give it a class by "
+            f"@registry.event({self.type!r}) or as one of its aliases, or a strict processor a "
+            "handler"
+        )
 
 
 @define(kw_only=True, slots=False)

@@ -164,7 +164,10 @@ def _to_metadata(items: Mapping[str, str]) -> Metadata:
 def _checked_metadata(metadata: Metadata) -> Metadata:
     size = sum(_text_size(text) for item in metadata.items() for text in item)
     if size > METADATA_BYTES_MAX:
-        raise ValueError(f"metadata has {size} bytes; the limit is {METADATA_BYTES_MAX} an event")
+        raise ValueError(
+            f"metadata has {size} bytes; the limit is {METADATA_BYTES_MAX} an event: put what is "
+            "large into the event's data"
+        )
     return metadata
 
 

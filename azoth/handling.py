@@ -11,7 +11,7 @@ from typing import Final, Generic, TypeVar
 from attrs import frozen
 
 from azoth.codec import Registry
-from azoth.decider import Decider
+from azoth.decider import Decider, check_decided
 from azoth.errors import OutcomeUnknown, UnknownEventType
 from azoth.events import NO_METADATA, Appended, Query, Write, check_integer
 from azoth.store import EventStore
@@ -125,6 +125,7 @@ def handle(
         IdempotencyConflict: The *key* belongs to an earlier command, which was obeyed then.
         OutcomeUnknown: The answer was lost, and there is no *key*, or it was lost each time.
         UndecodableEvent: The data of an event does not fit its class.
+        TypeError: What *decide* returned is no sequence of events; nothing was written.
         Exception: Whatever *decide* raises; nothing was written.
 
     Example:
@@ -149,7 +150,7 @@ def handle(
     check_integer(attempts, "attempts", low=1)
     for attempt in range(attempts):
         loaded = load(store, stream, decider, registry)
-        events = tuple(decider.decide(loaded.state, command))
+        events = check_decided(decider.decide(loaded.state, command))
         if not events:
             return _handled(loaded, events, loaded.position, decider)
         write = Write(stream, [registry.encode(e, metadata) for e in events], loaded.version)

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 from attrs import frozen
 
-from azoth.decider import Decider
+from azoth.decider import Decider, check_decided
 
 __all__ = ["Given", "When", "given"]
 
@@ -76,7 +76,7 @@ class Given(Generic[S, C, E]):
         decided: tuple[E, ...] = ()
         for command in commands:
             try:
-                decided = tuple(self.decider.decide(state, command))
+                decided = check_decided(self.decider.decide(state, command))
             except Exception as error:  # noqa: BLE001 - what it is, the test says
                 return When((), state, error)
             for event in decided:

@@ -398,10 +398,12 @@ def test_an_unknown_type_is_an_error_with_its_position() -> None:
 
 def test_a_class_that_is_not_registered_cannot_be_written() -> None:
     """
-    The error names the class.
+    The error names the class and says how to register it; a value of a plain type is told so too.
     """
-    with pytest.raises(UnknownEventType, match="Interval"):
+    with pytest.raises(UnknownEventType, match=r"class 'Interval' .* put @registry.event\("):
         registry_of().encode(Interval(5))
+    with pytest.raises(UnknownEventType, match="class 'int' is not registered as an event"):
+        registry_of().encode(5)
     with pytest.raises(UnknownEventType):
         registry_of().types_of(Interval)
 

@@ -27,7 +27,7 @@ from azoth import (
     iterate,
     load,
 )
-from azoth.testing import Fault, FaultyStore, SimulatedCrash
+from azoth.testing import Fault, FaultyStore, SimulatedCrash, given
 from tests.core.bank import Deposited, Money, Withdrawn, account, deposit, noise, registry
 
 ADA: Final = "account-ada"
@@ -73,6 +73,24 @@ def test_a_refusal_is_the_decider_s_own_error(store: EventStore) -> None:
     with pytest.raises(ValueError, match="the balance is 0"):
         handle(store, ADA, -1, account, registry)
 
+    assert store.wait(0, 0) == 0
+
+
+@pytest.mark.parametrize(
+    "decided",
+    [None, "Deposited", b"5", Deposited(1), 7, {Deposited(1)}, {"event": Deposited(1)}],
+    ids=str,
+)
+def test_a_decision_is_a_sequence_of_events(store: EventStore, decided: Any) -> None:  # noqa: ANN401 - what users do
+    """
+    What `decide` returned instead is named, and what to return; nothing was written.
+    """
+    careless = changed(account, decide=lambda _state, _command: decided)
+
+    with pytest.raises(TypeError, match=r"decide returned .*; return a sequence of events"):
+        handle(store, ADA, 1, careless, registry)
+
+    given(careless).when(1).then_raises(TypeError, "return a sequence of events")
     assert store.wait(0, 0) == 0
 
 
