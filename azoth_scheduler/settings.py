@@ -138,7 +138,13 @@ def positive(duration: timedelta | float, what: str) -> Microseconds:
         TypeError: It is no timedelta and no number.
         ValueError: It is 0, negative, not finite, or over a hundred years.
     """
-    micros = microseconds_of(duration, what)
+    try:
+        micros = microseconds_of(duration, what)
+    except ValueError:
+        micros = Microseconds(0)
     if micros == 0:
-        raise ValueError(f"{what} is {duration}; give a positive time")
+        # One text for all: that of a duration in general allows 0.
+        raise ValueError(
+            f"{what} is {duration}; give a positive time, from a microsecond to 100 years"
+        )
     return micros

@@ -115,10 +115,15 @@ def test_a_request_that_cannot_be_is_refused_when_it_is_made(name: str) -> None:
 @pytest.mark.parametrize("name", BAD_DURATIONS)
 def test_a_timeout_is_a_positive_time(name: str) -> None:
     """
-    At most a hundred years.
+    At most a hundred years; whatever number is given, the error names the same bounds.
     """
-    with pytest.raises(InvalidTask, match="timeout is"):
+    bounds = "; give a positive time, from a microsecond to 100 years"
+    other = isinstance(BAD_DURATIONS[name], bool | str)
+
+    with pytest.raises(InvalidTask, match="timeout is") as caught:
         request(timeout=BAD_DURATIONS[name])
+
+    assert ("a timedelta or a number of seconds" if other else bounds) in str(caught.value)
 
 
 @pytest.mark.parametrize("name", BAD_DURATIONS)
