@@ -41,7 +41,9 @@ class SqliteScheduleProjection:
         path: The file; it is made if it is missing. It can be deleted: it is made of the log alone.
 
     Raises:
-        StoreFailed: The file belongs to another program, or cannot be used.
+        TypeError: *path* is no path.
+        ValueError: *path* is empty, or has a NUL character.
+        StoreFailed: It is a folder, belongs to another program, or cannot be used.
         StoreBusy: Another process held it for more than 5 s.
     """
 
@@ -50,7 +52,7 @@ class SqliteScheduleProjection:
     query: Query = QUERY
 
     def __init__(self, path: str | PathLike[str] = MEMORY) -> None:
-        self._file = TableFile(fspath(path), self.version)
+        self._file = TableFile(_checked_path(path), self.version)
         self._unreadable_log = UnreadableLog()
         self._digest: Digest | None = None
         self._digest_position = 0
@@ -225,6 +227,16 @@ class SqliteScheduleProjection:
         Close the file; twice is fine.
         """
         self._file.close()
+
+
+def _checked_path(path: str | PathLike[str]) -> str:
+    named = fspath(path) if isinstance(path, PathLike) else path
+    if not isinstance(named, str):
+        raise TypeError(f"path is text or a Path, not {path!r}; leave it out for a table in memory")
+    # SQLite takes an empty path for a file of its own that is gone when it is closed.
+    if not named or "\0" in named:
+        raise ValueError(f"path is {named!r}; name a file, or leave it out for a table in memory")
+    return named
 
 
 @frozen

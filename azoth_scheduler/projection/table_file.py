@@ -94,6 +94,8 @@ class TableFile:
         return self._connection
 
     def _connect(self) -> sqlite3.Connection:
+        if self._path != MEMORY and Path(self._path).is_dir():
+            raise StoreFailed(reason=f"{self._path} is a folder; name a file in it")
         if self._path != MEMORY and not Path(self._path).absolute().parent.is_dir():
             raise StoreFailed(reason=f"{self._path}: its folder does not exist; make it first")
         return sqlite3.connect(

@@ -336,6 +336,28 @@ def test_a_missing_folder_is_told(tmp_path: Path) -> None:
         SqliteScheduleProjection(tmp_path / "no" / "table")
 
 
+def test_a_folder_is_no_table(tmp_path: Path) -> None:
+    """
+    It is told as one, not as a damaged file that can be deleted, and nothing is made in it.
+    """
+    with pytest.raises(StoreFailed, match=r"is a folder; name a file in it$"):
+        SqliteScheduleProjection(tmp_path)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "error"),
+    [(None, TypeError), (5, TypeError), (b"t.db", TypeError), ("", ValueError), ("\0", ValueError)],
+)
+def test_what_is_no_path_is_refused(path: Any, error: type[Exception]) -> None:  # noqa: ANN401 - what users do
+    """
+    The error says what is taken, and how to have a table in memory.
+    """
+    with pytest.raises(error, match=r"^path is .*; .*leave it out for a table in memory"):
+        SqliteScheduleProjection(path)
+
+
 def test_a_closed_table_says_so(table: SqliteScheduleProjection) -> None:
     """
     Every method raises after `close`.
