@@ -5,7 +5,15 @@ The options that several stores have, for store authors: converters that take te
 from math import isfinite
 from typing import Final
 
-__all__ = ["BUSY_SECONDS_MAX", "DURABILITIES", "to_busy_timeout", "to_durability"]
+__all__ = [
+    "BUSY_SECONDS_MAX",
+    "DURABILITIES",
+    "LOOKING",
+    "MODES",
+    "to_busy_timeout",
+    "to_durability",
+    "to_mode",
+]
 
 BUSY_SECONDS_MAX: Final = 2_000_000
 """Three weeks; SQLite counts milliseconds in 32 bits."""
@@ -14,6 +22,15 @@ DURABILITIES: Final = ("full", "normal")
 """
 `full`: an acknowledged append survives a power cut. `normal`: it survives the end of the process; a
 power cut may take the last ones, and damages nothing.
+"""
+
+LOOKING: Final = "ro"
+"""The mode of who looks at a store and changes nothing."""
+
+MODES: Final = ("rw", LOOKING)
+"""
+`rw`: the store is made if it is missing, and brought up to date. `ro`: it is looked at and left as
+it is; that needs no right to write, and each write is `StoreFailed`.
 """
 
 
@@ -43,3 +60,15 @@ def to_busy_timeout(value: object) -> float:
     if not isfinite(seconds) or not 0 <= seconds <= BUSY_SECONDS_MAX:
         raise ValueError(f"busy_timeout is {value}; give seconds from 0 to {BUSY_SECONDS_MAX}")
     return seconds
+
+
+def to_mode(value: object) -> str:
+    """
+    Return *value* if it names a mode.
+
+    Raises:
+        ValueError: It does not.
+    """
+    if value not in MODES:
+        raise ValueError(f"mode is {value!r}; give one of {', '.join(MODES)}")
+    return str(value)

@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from azoth.cli.opening import NOT_SO, opened, store_arguments
+from azoth.cli.opening import NOT_SO, looking_at, store_arguments
 from azoth.cli.output import (
     as_json,
     print_event,
@@ -61,7 +61,7 @@ def info(url: str | None, store: str | None, *, as_lines: bool) -> None:
     """
     Say how long the log is, since when, and what its store can do.
     """
-    with opened(url, store) as log:
+    with looking_at(url, store) as log:
         facts = _facts(log, url or store or "")
     if as_lines:
         print_json(facts)
@@ -95,7 +95,7 @@ def tail(
     Print the last events, and those that follow.
     """
     show_event = _printer(as_lines=as_lines)
-    with opened(url, store) as log:
+    with looking_at(url, store) as log:
         query = Query(stream, category, types)
         head = log.wait(0, 0)
         past = _last(log, query, head, lines) if after is None else _after(log, query, after, head)
@@ -114,7 +114,7 @@ def show(what: str, url: str | None, store: str | None, *, limit: int, as_lines:
     """
     Print one event whole, by its position, or the first events of a stream.
     """
-    with opened(url, store) as log:
+    with looking_at(url, store) as log:
         if what.isascii() and what.isdigit():
             position = int(what)
             page = log.read(after=max(position - 1, 0), until=position, limit=1)
@@ -134,7 +134,7 @@ def verify(url: str | None, store: str | None, *, as_lines: bool) -> None:
     """
     Read every record and compare its checksum; exit with 1 if something is damaged.
     """
-    with opened(url, store) as log:
+    with looking_at(url, store) as log:
         head = log.wait(0, 0)
         problems = _problems(log, head, quiet=as_lines)
     found = [{"position": problem.position, "reason": problem.reason} for problem in problems]

@@ -11,10 +11,11 @@ from typing import Any, Final, TypeVar
 import click
 
 from azoth.errors import AzothError
+from azoth.options import LOOKING
 from azoth.store import EventStore
 from azoth.urls import STORES, open_store, parse_url
 
-__all__ = ["NOT_SO", "UNUSABLE", "StoreTrouble", "opened", "store_arguments"]
+__all__ = ["NOT_SO", "UNUSABLE", "StoreTrouble", "looking_at", "opened", "store_arguments"]
 
 NOT_SO: Final = 1
 """The exit code of a question that is answered by no."""
@@ -45,21 +46,47 @@ def store_arguments(command: F) -> F:
 
 
 @contextmanager
-def opened(url: str | None, store: str | None) -> Generator[EventStore, None, None]:
+def looking_at(url: str | None, store: str | None) -> Generator[EventStore, None, None]:
     """
-    Open the store that the user named; what goes wrong inside ends the command with a sentence.
+    Open the store that the user named, to look at it: nothing is made there or brought up to date.
+
+    What goes wrong inside ends the command with a sentence.
 
     Args:
         url: The argument, which wins.
         store: The option, or the variable.
     """
-    where = url or store
-    if not where:
-        raise click.UsageError("name the store: --store sqlite:///data/azoth.db, or AZOTH_STORE")
-    try:
+    where = _named(url, store)
+    with _troubles():
+        _check_is_there(where)
+        options: dict[str, Any] = {"mode": LOOKING} if _is_on_disk(where) else {}
+        with open_store(where, **options) as found:
+            yield found
+
+
+@contextmanager
+def opened(url: str | None, store: str | None) -> Generator[EventStore, None, None]:
+    """
+    Open the store that the user named, to change it too, and otherwise likewise.
+    """
+    where = _named(url, store)
+    with _troubles():
         _check_is_there(where)
         with open_store(where) as found:
             yield found
+
+
+def _named(url: str | None, store: str | None) -> str:
+    where = url or store
+    if not where:
+        raise click.UsageError("name the store: --store sqlite:///data/azoth.db, or AZOTH_STORE")
+    return where
+
+
+@contextmanager
+def _troubles() -> Generator[None, None, None]:
+    try:
+        yield
     except (AzothError, ValueError, OSError) as error:
         if isinstance(error, BrokenPipeError):
             raise
@@ -70,7 +97,11 @@ def opened(url: str | None, store: str | None) -> Generator[EventStore, None, No
 
 def _check_is_there(url: str) -> None:
     # Opening would create it, and whoever mistypes a path wants to hear of it.
-    where, _ = parse_url(url)
-    is_on_disk = where.scheme in _ON_DISK and where.scheme in entry_points(group=STORES).names
-    if is_on_disk and not Path(where.path).exists():
-        raise FileNotFoundError(f"there is no store at {where.path!r}; check the path in {url!r}")
+    path = parse_url(url)[0].path
+    if _is_on_disk(url) and not Path(path).exists():
+        raise FileNotFoundError(f"there is no store at {path!r}; check the path in {url!r}")
+
+
+def _is_on_disk(url: str) -> bool:
+    scheme = parse_url(url)[0].scheme
+    return scheme in _ON_DISK and scheme in entry_points(group=STORES).names

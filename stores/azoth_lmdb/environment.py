@@ -7,6 +7,7 @@ locks, so it closes what it inherits and opens anew.
 """
 
 import mmap
+import os
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,12 +19,13 @@ import lmdb
 
 from azoth.errors import StoreFailed, StoreFull
 from azoth.forking import Stage, hold_at_fork
+from azoth.options import LOOKING
 from azoth_lmdb.gate import Gate
 from azoth_lmdb.header import read_header
 from azoth_lmdb.options import MAP_BYTES_MAX, LmdbOptions
-from azoth_lmdb.place import DATA
+from azoth_lmdb.place import DATA, TABLE_OF_READERS
 from azoth_lmdb.records import FORMAT, format_of
-from azoth_lmdb.tables import TABLES_MAX, Transaction, open_tables
+from azoth_lmdb.tables import TABLES_MAX, Transaction, look_at_tables, open_tables
 
 __all__ = [
     "FORK_SECONDS",
@@ -46,19 +48,22 @@ Result = TypeVar("Result")
 
 
 def open_handle(
-    path: Path, *, map_size: int, metasync: bool, create: bool = False
+    path: Path, *, map_size: int, metasync: bool, create: bool = False, looks: bool = False
 ) -> lmdb.Environment:
     """
     Open an environment of LMDB itself.
 
     It never writes through the map: a full disk would end the process. It always syncs what a
-    commit writes, at most the page that names the commit may come later.
+    commit writes, at most the page that names the commit may come later. Who only *looks* makes no
+    table of readers where there is none that can be written: then nobody writes.
     """
     return lmdb.open(
         str(path),
         map_size=map_size,
         metasync=metasync,
         create=create,
+        readonly=looks,
+        lock=not looks or os.access(path / TABLE_OF_READERS, os.W_OK),
         mode=0o666,
         max_readers=READERS_MAX,
         max_dbs=TABLES_MAX,
@@ -77,17 +82,23 @@ class Environment:
     def __init__(self, path: Path, options: LmdbOptions) -> None:
         header = read_header(path / DATA)
         self.users = 1
+        self.looks: Final = options.mode == LOOKING
         self.syncs_all: Final = options.durability == "full"
         self.gate: Final = Gate()
         self._handle = open_handle(
-            path, map_size=max(header.map_size, options.map_size), metasync=self.syncs_all
+            path,
+            map_size=max(header.map_size, options.map_size),
+            metasync=self.syncs_all,
+            looks=self.looks,
         )
         self._busy_timeout = options.busy_timeout
         try:
-            # A process that was killed while it read keeps its place, and the pages it saw.
-            self._handle.reader_check()
-            _check_format(path, self._handle)
-            self.tables: Final = open_tables(self._handle)
+            if not self.looks:
+                # A process that was killed while it read keeps its place, and the pages it saw.
+                self._handle.reader_check()
+            _check_format(path, self._handle, write=not self.looks)
+            open_all = look_at_tables if self.looks else open_tables
+            self.tables: Final = open_all(self._handle)
         except BaseException:
             self._handle.close()
             raise
@@ -256,6 +267,11 @@ class _Registry:
             found = self._open.get(file)
             if found is None:
                 found = self._open[file] = Environment(path, options)
+            elif found.looks and options.mode != LOOKING:
+                raise StoreFailed(
+                    reason=f"this process looks at {path} with mode=ro, and LMDB opens a file once "
+                    "in a process; close that store first"
+                )
             else:
                 found.users += 1
             return found
@@ -305,9 +321,9 @@ def release_environment(environment: Environment) -> None:
     _REGISTRY.release(environment)
 
 
-def _check_format(path: Path, environment: lmdb.Environment) -> None:
+def _check_format(path: Path, environment: lmdb.Environment, *, write: bool) -> None:
     # A newer format may lack a table that we know, so this comes before them.
-    with environment.begin(write=True) as handle:
+    with environment.begin(write=write) as handle:
         table = environment.open_db(b"azoth", txn=handle, create=False)
         version = format_of(handle.get(b"format", db=table))
     if version > FORMAT:

@@ -6,7 +6,7 @@ from typing import Final
 
 from attrs import field, frozen
 
-from azoth.options import to_busy_timeout, to_durability
+from azoth.options import to_busy_timeout, to_durability, to_mode
 
 __all__ = ["MAP_BYTES_MAX", "MAP_BYTES_MIN", "LmdbOptions"]
 
@@ -33,6 +33,7 @@ class LmdbOptions:
     Hold the options of an LMDB store.
 
     Attributes:
+        mode: `rw`: made if it is missing, and brought up to date. `ro`: only looked at.
         durability: `full`: an acknowledged append survives a power cut. `normal`: it survives
             the end of the process; a power cut may take the last ones, and damages nothing.
         busy_timeout: Seconds to wait for another process that is writing.
@@ -40,6 +41,7 @@ class LmdbOptions:
             takes no room on the disk before it is used.
     """
 
+    mode: str = field(default="rw", converter=to_mode)
     durability: str = field(default="full", converter=to_durability)
     busy_timeout: float = field(default=5.0, converter=to_busy_timeout)
     map_size: int = field(default=64 * 1024 * 1024, converter=_to_bytes)

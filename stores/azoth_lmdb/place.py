@@ -9,9 +9,18 @@ from typing import Final
 import lmdb
 
 from azoth.errors import StoreFailed
+from azoth.mounts import NETWORKS, file_system_of
 from azoth_lmdb.header import read_header
 
-__all__ = ["DATA", "LOCK", "MOUNTS", "UNFINISHED", "WORKERS", "check_place"]
+__all__ = [
+    "DATA",
+    "LOCK",
+    "TABLE_OF_READERS",
+    "UNFINISHED",
+    "WORKERS",
+    "check_is_there",
+    "check_place",
+]
 
 DATA: Final = "data.mdb"
 """LMDB's own name for the file."""
@@ -25,13 +34,10 @@ WORKERS: Final = "azoth-workers"
 UNFINISHED: Final = "unfinished"
 """The folder in which a new environment is made; what a crash left there is removed."""
 
-MOUNTS: Final = Path("/proc/self/mountinfo")
-"""Where Linux tells what is mounted; elsewhere nothing is known, and nothing refused."""
+TABLE_OF_READERS: Final = "lock.mdb"
+"""LMDB's own name for the file of its locks, and of the snapshots that are being read."""
 
-_OURS: Final = frozenset({DATA, LOCK, UNFINISHED, WORKERS, "lock.mdb"})
-_NETWORKS: Final = frozenset(
-    {"9p", "afs", "ceph", "cifs", "fuse.glusterfs", "fuse.sshfs", "lustre", "nfs", "nfs4", "smb3"}
-)
+_OURS: Final = frozenset({DATA, LOCK, UNFINISHED, WORKERS, TABLE_OF_READERS})
 
 
 def check_place(path: Path) -> None:
@@ -47,6 +53,29 @@ def check_place(path: Path) -> None:
     """
     if not path.parent.is_dir():
         raise StoreFailed(reason=f"the folder {path.parent} does not exist; make it first")
+    _check_folder(path)
+    if not os.access(path if path.is_dir() else path.parent, os.W_OK):
+        raise StoreFailed(reason=f"{path} cannot be written; check the permissions")
+
+
+def check_is_there(path: Path) -> None:
+    """
+    Refuse a place where no environment of ours is; nothing is changed.
+
+    Args:
+        path: The folder of the environment.
+
+    Raises:
+        StoreFailed: Nothing is there, or something else, or it lies on a network.
+    """
+    if not path.exists():
+        raise StoreFailed(reason=f"there is no store at {path}; check the path")
+    _check_folder(path)
+    if not (path / DATA).exists():
+        raise StoreFailed(reason=f"no store was made in {path}; check the path")
+
+
+def _check_folder(path: Path) -> None:
     if path.exists() and not path.is_dir():
         raise StoreFailed(reason=f"{path} is a file; name a folder")
     _check_network(path)
@@ -55,8 +84,6 @@ def check_place(path: Path) -> None:
         raise StoreFailed(reason=f"{path} holds something else; it was left as it is")
     if DATA in names and LOCK not in names:
         _check_owner(path)
-    if not os.access(path if path.is_dir() else path.parent, os.W_OK):
-        raise StoreFailed(reason=f"{path} cannot be written; check the permissions")
 
 
 def _check_owner(path: Path) -> None:
@@ -75,26 +102,8 @@ def _check_owner(path: Path) -> None:
 
 def _check_network(path: Path) -> None:
     # LMDB's locks hold between the processes of one machine, and its map shows their writes only.
-    kind = _file_system(path.resolve())
-    if kind in _NETWORKS:
+    kind = file_system_of(path)
+    if kind in NETWORKS:
         raise StoreFailed(
             reason=f"{path} lies on a network ({kind}), where LMDB damages files; use a local disk"
         )
-
-
-def _file_system(path: Path) -> str:
-    """
-    Return the kind of the file system that holds *path*; nothing where that is not told.
-    """
-    try:
-        lines = MOUNTS.read_text(errors="surrogateescape").splitlines()
-    except OSError:
-        return ""
-    best, kind = -1, ""
-    for line in lines:
-        fields = line.split()
-        # Spaces and the like stand as octal numbers.
-        point = Path(fields[4].encode().decode("unicode_escape"))
-        if path.is_relative_to(point) and len(point.parts) >= best:
-            best, kind = len(point.parts), fields[fields.index("-") + 1]
-    return kind

@@ -2,33 +2,36 @@
 What a store object holds in one process: the environment, locks, the queue, and who waits.
 """
 
-from collections.abc import Generator, Iterable, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
 from azoth.appending import AppendRequest
 from azoth.clocks import Clock
-from azoth.errors import StoreClosed, StoreFailed
+from azoth.errors import StoreFailed
 from azoth.events import Event
 from azoth.file_locks import FileLock
 from azoth.group_commit import GroupCommit, Outcome
-from azoth.waiting import Bell
+from azoth.options import LOOKING
 from azoth_lmdb.creating import create_environment
-from azoth_lmdb.environment import Environment, open_environment, release_environment
 from azoth_lmdb.faults import Faults
-from azoth_lmdb.lookout import Lookout
+from azoth_lmdb.looking import LookingSession, look, open_checked
 from azoth_lmdb.options import LmdbOptions
 from azoth_lmdb.place import LOCK, WORKERS, check_place
-from azoth_lmdb.records import load_head
-from azoth_lmdb.tables import Transaction
 from azoth_lmdb.workers import Workers
 from azoth_lmdb.writer import Writer
 
-__all__ = ["Session"]
+__all__ = ["Session", "open_session"]
 
 
-class Session:
+def open_session(path: Path, options: LmdbOptions, clock: Clock) -> LookingSession:
+    """
+    Return a session that does what the mode allows: only a `Session` writes.
+    """
+    return look(path, options) if options.mode == LOOKING else Session(path, options, clock)
+
+
+class Session(LookingSession):
     """
     Hold all that must not cross a fork.
 
@@ -44,54 +47,23 @@ class Session:
     """
 
     def __init__(self, path: Path, options: LmdbOptions, clock: Clock) -> None:
-        self._faults = Faults(path, options.busy_timeout)
+        faults = Faults(path, options.busy_timeout)
         check_place(path)
         self._lock = _open_lock(path)
         try:
-            with self._faults.translated(), self._lock.held(options.busy_timeout):
-                self._environment = _open(path, options)
+            with faults.translated(), self._lock.held(options.busy_timeout):
+                create_environment(path, options)
+                environment = open_checked(path, options)
         except OSError as error:
             self._lock.close()
-            raise self._faults.after_opening(error) from error
+            raise faults.after_opening(error) from error
         except BaseException:
             self._lock.close()
             raise
-        self._closed = False
-        self.writer: Final = Writer(self._environment, self._lock, options, clock, self._faults)
+        super().__init__(path, options, environment, faults)
+        self.writer: Final = Writer(environment, self._lock, options, clock, faults)
         self.queue: Final = GroupCommit(self._commit)
-        self._lookout = Lookout(self._environment)
-        self.bell: Final = Bell(self._head, foreign=True)
         self.workers: Final = Workers(path / WORKERS)
-
-    def check(self) -> None:
-        """
-        Raise again if a sync failed.
-        """
-        self._faults.check()
-
-    @contextmanager
-    def environment(self) -> Generator[Environment, None, None]:
-        """
-        Lend the environment, and translate its errors.
-
-        Raises:
-            StoreClosed: The session was closed.
-        """
-        if self._closed:
-            raise StoreClosed
-        with self._faults.translated():
-            yield self._environment
-
-    @contextmanager
-    def reading(self) -> Generator[Transaction, None, None]:
-        """
-        Lend a snapshot.
-
-        Raises:
-            StoreClosed: The session was closed.
-        """
-        with self.environment() as environment, environment.reading() as transaction:
-            yield transaction
 
     def restore(self, events: Iterable[Event]) -> None:
         """
@@ -104,25 +76,14 @@ class Session:
         Let running calls end, and free everything.
         """
         self.queue.close()
-        self.bell.close()
-        self._closed = True
         self.workers.close()
-        release_environment(self._environment)
+        super().close()
         self._lock.close()
-
-    def leave_to_parent(self) -> None:
-        """
-        Give up everything after a fork; the fork itself gave up the locks and the environment.
-        """
 
     def _commit(self, requests: Sequence[AppendRequest]) -> Sequence[Outcome]:
         outcomes = self.writer.commit(requests)
         self.bell.ring(self.writer.head)
         return outcomes
-
-    def _head(self) -> int:
-        with self.environment():
-            return self._lookout.head()
 
 
 def _open_lock(path: Path) -> FileLock:
@@ -133,16 +94,3 @@ def _open_lock(path: Path) -> FileLock:
         raise StoreFailed(
             reason=f"{path / LOCK} cannot be written ({error.strerror}); check the permissions"
         ) from error
-
-
-def _open(path: Path, options: LmdbOptions) -> Environment:
-    create_environment(path, options)
-    environment = open_environment(path, options)
-    try:
-        # It would tell that LMDB took an older snapshot for the last one.
-        with environment.reading() as transaction:
-            load_head(transaction, transaction.number)
-    except BaseException:
-        release_environment(environment)
-        raise
-    return environment

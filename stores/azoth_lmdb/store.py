@@ -16,6 +16,7 @@ from typing import Self
 
 from azoth.appending import check_append
 from azoth.clocks import Clock, Instant
+from azoth.errors import StoreFailed
 from azoth.events import (
     ALL,
     Appended,
@@ -35,7 +36,7 @@ from azoth_lmdb.backup import back_up
 from azoth_lmdb.options import LmdbOptions
 from azoth_lmdb.reader import read_page
 from azoth_lmdb.records import load_checkpoint
-from azoth_lmdb.session import Session
+from azoth_lmdb.session import Session, open_session
 from azoth_lmdb.verifying import verify
 
 __all__ = ["LmdbStore", "open_lmdb"]
@@ -70,7 +71,7 @@ class LmdbStore:
     """
 
     def __init__(self, path: Path, options: LmdbOptions, clock: Clock) -> None:
-        self._sessions = Sessions(lambda: Session(path, options, clock))
+        self._sessions = Sessions(lambda: open_session(path, options, clock))
 
     def append(
         self, *writes: Write, checkpoint: Checkpoint | None = None, key: str | None = None
@@ -79,7 +80,7 @@ class LmdbStore:
         Append all writes and the checkpoint in one commit, or nothing of them.
         """
         request = check_append(writes, checkpoint, key)
-        return self._sessions.current().queue.append(request)
+        return self._writing().queue.append(request)
 
     def read(
         self,
@@ -130,7 +131,7 @@ class LmdbStore:
         """
         Write *events* with the positions, versions and times they have; all or none.
         """
-        session = self._sessions.current()
+        session = self._writing()
         with session.queue.exclusive():
             session.restore(events)
 
@@ -143,7 +144,7 @@ class LmdbStore:
         """
         check_name(worker, "worker")
         check_integer(until, "until")
-        session = self._sessions.current()
+        session = self._writing()
         with session.queue.exclusive():
             return session.writer.write(
                 lambda transaction, state: session.workers.renew(transaction, state, worker, until)
@@ -153,7 +154,7 @@ class LmdbStore:
         """
         Return the lease of each worker that ever renewed one, in the order of the ids.
         """
-        session = self._sessions.current()
+        session = self._writing()
         with session.queue.exclusive():
             return session.writer.write(session.workers.leases)
 
@@ -173,3 +174,11 @@ class LmdbStore:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _writing(self) -> Session:
+        session = self._sessions.current()
+        if not isinstance(session, Session):
+            raise StoreFailed(
+                reason="it was opened with mode=ro, to look at it; open it with mode=rw to write"
+            )
+        return session

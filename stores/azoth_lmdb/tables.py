@@ -13,7 +13,16 @@ from attrs import fields, frozen
 if TYPE_CHECKING:
     from lmdb import _Database
 
-__all__ = ["TABLES_MAX", "Table", "Tables", "Transaction", "make_tables", "open_tables", "to_key"]
+__all__ = [
+    "TABLES_MAX",
+    "Table",
+    "Tables",
+    "Transaction",
+    "look_at_tables",
+    "make_tables",
+    "open_tables",
+    "to_key",
+]
 
 TABLES_MAX: Final = 16
 """More than there are: a later format may add some without a new environment."""
@@ -133,6 +142,17 @@ def open_tables(environment: lmdb.Environment) -> Tables:
             field.name: environment.open_db(field.name.encode(), txn=handle, create=False)
             for field in fields(Tables)
         }
+    return Tables(**opened)
+
+
+def look_at_tables(environment: lmdb.Environment) -> Tables:
+    """
+    Open the tables of an environment that only reads; each in a transaction of the binding's own.
+    """
+    opened = {
+        field.name: environment.open_db(field.name.encode(), create=False)
+        for field in fields(Tables)
+    }
     return Tables(**opened)
 
 

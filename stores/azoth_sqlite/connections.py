@@ -3,6 +3,7 @@ Connections to one database: how each is set up, and a pool from which readers b
 """
 
 import ctypes
+import os
 import sqlite3
 import sys
 from collections import deque
@@ -14,7 +15,15 @@ from typing import Final
 from azoth.errors import StoreClosed
 from azoth_sqlite.options import SqliteOptions
 
-__all__ = ["IDLE_CONNECTIONS_MAX", "ReaderPool", "connect", "connect_reader", "leave_open"]
+__all__ = [
+    "IDLE_CONNECTIONS_MAX",
+    "ReaderPool",
+    "can_write",
+    "connect",
+    "connect_looker",
+    "connect_reader",
+    "leave_open",
+]
 
 IDLE_CONNECTIONS_MAX: Final = 16
 """Beyond it a returned connection is closed: a burst of readers must not keep its files open."""
@@ -34,6 +43,26 @@ def connect_reader(path: Path, options: SqliteOptions) -> sqlite3.Connection:
     connection = _set_up(f"{path.as_uri()}?mode=rw", options, uri=True)
     connection.execute("PRAGMA query_only = ON")
     return connection
+
+
+def connect_looker(path: Path, options: SqliteOptions) -> sqlite3.Connection:
+    """
+    Open a connection that only reads a file that may be out of reach for writing.
+    """
+    if can_write(path):
+        # It shares SQLite's table of locks (`-shm`); only such a one removes the table at its end.
+        return connect_reader(path, options)
+    # Without a WAL nobody has the file open, and without a right to write we can make no WAL.
+    is_in_use = Path(f"{path}-wal").exists()
+    how = "mode=ro" if is_in_use else "mode=ro&immutable=1"
+    return _set_up(f"{path.as_uri()}?{how}", options, uri=True)
+
+
+def can_write(path: Path) -> bool:
+    """
+    Say whether this process may write to the file and make others beside it.
+    """
+    return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
 
 
 def _set_up(name: str, options: SqliteOptions, *, uri: bool) -> sqlite3.Connection:

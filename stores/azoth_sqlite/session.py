@@ -2,9 +2,7 @@
 What a store object holds in one process: connections, locks, the queue, and who waits.
 """
 
-import sqlite3
-from collections.abc import Generator, Iterable, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -14,22 +12,27 @@ from azoth.errors import StoreFailed
 from azoth.events import Event
 from azoth.file_locks import FileLock
 from azoth.group_commit import GroupCommit, Outcome
-from azoth.waiting import Bell
-from azoth_sqlite.connections import ReaderPool, connect_reader, leave_open
-from azoth_sqlite.faults import Faults
-from azoth_sqlite.lookout import Lookout
+from azoth.options import LOOKING
+from azoth_sqlite.connections import connect_reader, leave_open
+from azoth_sqlite.looking import LookingSession, look
 from azoth_sqlite.migrating import open_writer
 from azoth_sqlite.options import SqliteOptions
 from azoth_sqlite.place import check_place
-from azoth_sqlite.rows import StreamNames
 from azoth_sqlite.statements import MIGRATIONS
 from azoth_sqlite.workers import Workers
 from azoth_sqlite.writer import Writer
 
-__all__ = ["Session"]
+__all__ = ["Session", "open_session"]
 
 
-class Session:
+def open_session(path: Path, options: SqliteOptions, clock: Clock) -> LookingSession:
+    """
+    Return a session that does what the mode allows: only a `Session` writes.
+    """
+    return look(path, options) if options.mode == LOOKING else Session(path, options, clock)
+
+
+class Session(LookingSession):
     """
     Hold all that must not cross a fork.
 
@@ -44,9 +47,7 @@ class Session:
     """
 
     def __init__(self, path: Path, options: SqliteOptions, clock: Clock) -> None:
-        self._faults = Faults(path, options.busy_timeout)
-        self.names: Final = StreamNames()
-        self.options: Final = options
+        super().__init__(path, options, lambda: connect_reader(path, options))
         check_place(path, len(MIGRATIONS))
         self._lock = _open_lock(path)
         try:
@@ -57,27 +58,7 @@ class Session:
             raise
         self.writer: Final = Writer(self._writing, self._lock, clock, self._faults)
         self.queue: Final = GroupCommit(self._commit)
-        self._readers = ReaderPool(lambda: connect_reader(path, options))
-        self._lookout = Lookout(lambda: connect_reader(path, options))
-        self.bell: Final = Bell(self._head, foreign=True)
         self.workers: Final = Workers(Path(f"{path}-workers"))
-
-    def check(self) -> None:
-        """
-        Raise again if a sync failed.
-        """
-        self._faults.check()
-
-    @contextmanager
-    def reading(self) -> Generator[sqlite3.Connection, None, None]:
-        """
-        Lend a connection that reads, and translate its errors.
-
-        Raises:
-            StoreClosed: The session was closed.
-        """
-        with self._faults.translated(), self._readers.lent() as connection:
-            yield connection
 
     def restore(self, events: Iterable[Event]) -> None:
         """
@@ -90,9 +71,7 @@ class Session:
         Let running calls end, and free everything.
         """
         self.queue.close()
-        self.bell.close()
-        self._lookout.close()
-        self._readers.close()
+        super().close()
         self.workers.close()
         self.writer.close()
         self._lock.close()
@@ -101,18 +80,13 @@ class Session:
         """
         Give up everything after a fork; the locks were given up by the fork itself.
         """
-        self._readers.leave_open()
-        self._lookout.leave_open()
+        super().leave_to_parent()
         leave_open(self._writing)
 
     def _commit(self, requests: Sequence[AppendRequest]) -> Sequence[Outcome]:
         outcomes = self.writer.commit(requests)
         self.bell.ring(self.writer.head)
         return outcomes
-
-    def _head(self) -> int:
-        with self._faults.translated():
-            return self._lookout.head()
 
 
 def _open_lock(path: Path) -> FileLock:

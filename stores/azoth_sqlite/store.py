@@ -14,6 +14,7 @@ from typing import Self
 
 from azoth.appending import check_append
 from azoth.clocks import Clock, Instant
+from azoth.errors import StoreFailed
 from azoth.events import (
     ALL,
     Appended,
@@ -33,7 +34,7 @@ from azoth_sqlite.backup import back_up
 from azoth_sqlite.options import SqliteOptions
 from azoth_sqlite.reader import read_page
 from azoth_sqlite.rows import load_checkpoint
-from azoth_sqlite.session import Session
+from azoth_sqlite.session import Session, open_session
 from azoth_sqlite.verifying import verify
 
 __all__ = ["SqliteStore", "open_sqlite"]
@@ -68,7 +69,7 @@ class SqliteStore:
     """
 
     def __init__(self, path: Path, options: SqliteOptions, clock: Clock) -> None:
-        self._sessions = Sessions(lambda: Session(path, options, clock))
+        self._sessions = Sessions(lambda: open_session(path, options, clock))
 
     def append(
         self, *writes: Write, checkpoint: Checkpoint | None = None, key: str | None = None
@@ -77,7 +78,7 @@ class SqliteStore:
         Append all writes and the checkpoint in one commit, or nothing of them.
         """
         request = check_append(writes, checkpoint, key)
-        return self._sessions.current().queue.append(request)
+        return self._writing().queue.append(request)
 
     def read(
         self,
@@ -129,7 +130,7 @@ class SqliteStore:
         """
         Write *events* with the positions, versions and times they have; all or none.
         """
-        session = self._sessions.current()
+        session = self._writing()
         with session.queue.exclusive():
             session.restore(events)
 
@@ -142,7 +143,7 @@ class SqliteStore:
         """
         check_name(worker, "worker")
         check_integer(until, "until")
-        session = self._sessions.current()
+        session = self._writing()
         with session.queue.exclusive():
             return session.writer.write(lambda cursor: session.workers.renew(cursor, worker, until))
 
@@ -150,7 +151,7 @@ class SqliteStore:
         """
         Return the lease of each worker that ever renewed one, in the order of the ids.
         """
-        session = self._sessions.current()
+        session = self._writing()
         with session.queue.exclusive():
             return session.writer.write(session.workers.leases)
 
@@ -170,3 +171,11 @@ class SqliteStore:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _writing(self) -> Session:
+        session = self._sessions.current()
+        if not isinstance(session, Session):
+            raise StoreFailed(
+                reason="it was opened with mode=ro, to look at it; open it with mode=rw to write"
+            )
+        return session

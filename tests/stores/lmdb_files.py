@@ -52,7 +52,7 @@ def session(store: LmdbStore) -> Session:
     """
     Return what *store* holds in this process.
     """
-    return store._sessions.current()
+    return store._writing()
 
 
 def environment(store: LmdbStore) -> Environment:

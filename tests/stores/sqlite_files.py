@@ -30,7 +30,7 @@ def session(store: SqliteStore) -> Session:
     """
     Return what *store* holds in this process.
     """
-    return store._sessions.current()
+    return store._writing()
 
 
 def write(stream: str = "a", count: int = 1, data: bytes = b"") -> Write:

@@ -12,14 +12,15 @@ from threading import Event, Thread
 import lmdb
 import pytest
 
+from azoth import mounts as mounted
 from azoth.clocks import Instant, SystemClock
 from azoth.errors import Conflict, StoreBusy, StoreClosed, StoreCorrupt, StoreFailed
 from azoth.events import Checkpoint, Query
 from azoth.file_locks import FileLock
 from azoth.urls import open_store
 from azoth_lmdb import environment as environments
-from azoth_lmdb import place
 from azoth_lmdb.options import MAP_BYTES_MAX, LmdbOptions
+from azoth_lmdb.place import LOCK
 from azoth_lmdb.store import LmdbStore
 from tests.stores.lmdb_files import (
     PATIENCE,
@@ -452,7 +453,7 @@ def test_a_network_drive_is_refused(
         "21 1 8:1 / / rw - ext4 /dev/sda1 rw\n"
         f"22 21 0:1 / {str(drive).replace(' ', chr(92) + '040')} rw shared:1 - {kind} host:/ rw\n"
     )
-    monkeypatch.setattr(place, "MOUNTS", mounts)
+    monkeypatch.setattr(mounted, "MOUNTS", mounts)
 
     with pytest.raises(StoreFailed, match=f"network .{kind}"):
         opened(drive / "log")
@@ -466,7 +467,7 @@ def test_where_mounts_are_not_told_nothing_is_refused(
     """
     L18: other systems than Linux have no such file.
     """
-    monkeypatch.setattr(place, "MOUNTS", tmp_path / "missing")
+    monkeypatch.setattr(mounted, "MOUNTS", tmp_path / "missing")
     opened(path).close()
 
 
@@ -538,7 +539,7 @@ def test_a_process_that_holds_the_file_lock_is_waited_for(store: LmdbStore, path
     """
     LMDB's own lock knows no patience, so nobody waits for that one.
     """
-    other = FileLock(path / place.LOCK)
+    other = FileLock(path / LOCK)
     with other.held(0), pytest.raises(StoreBusy):
         store.append(write())
     with other.held(0), pytest.raises(StoreBusy):

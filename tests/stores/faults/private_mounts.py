@@ -7,10 +7,11 @@ import os
 from pathlib import Path
 from typing import Final
 
-__all__ = ["may_mount", "mount_small"]
+__all__ = ["make_read_only", "may_mount", "mount_small"]
 
 CLONE_NEWNS: Final = 0x00020000
 CLONE_NEWUSER: Final = 0x10000000
+MS_RDONLY_REMOUNT: Final = 0x1 | 0x20
 MS_REC_PRIVATE: Final = 0x4000 | 0x40000
 
 
@@ -27,6 +28,15 @@ def mount_small(folder: Path, size: int) -> None:
     _checked(libc.mount(b"none", b"/", None, ctypes.c_ulong(MS_REC_PRIVATE), None))
     options = f"size={size}".encode()
     _checked(libc.mount(b"tmpfs", bytes(folder), b"tmpfs", ctypes.c_ulong(0), options))
+
+
+def make_read_only(folder: Path) -> None:
+    """
+    Let nobody write any more to the file system that this process mounted at *folder*.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    flags = ctypes.c_ulong(MS_RDONLY_REMOUNT)
+    _checked(libc.mount(b"none", bytes(folder), None, flags, None))
 
 
 def may_mount(folder: Path) -> bool:
