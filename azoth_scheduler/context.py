@@ -4,8 +4,8 @@ What an attempt knows about itself, and how it is asked to stop.
 
 from datetime import datetime
 from logging import Logger, LoggerAdapter
-from threading import Event
-from typing import Any
+from threading import Event, Lock
+from typing import Any, Final
 
 from attrs import field, frozen
 
@@ -13,35 +13,50 @@ from azoth_scheduler.errors import RunCancelled
 
 __all__ = ["StopSignal", "TaskContext"]
 
+# Of the events of all signals: one is made seldom, and in no time.
+_making: Final = Lock()
+
 
 class StopSignal:
     """
     Carry one request to stop, and its reason, into a handler that runs elsewhere.
     """
 
+    __slots__ = ("_asked", "_event", "reason")
+
     def __init__(self) -> None:
-        self._event = Event()
+        self._asked = False
+        # Made for the first who waits: few handlers do, and it costs more than the rest of a claim.
+        self._event: Event | None = None
         self.reason = ""
 
     def set(self, reason: str) -> None:
         """
         Ask to stop; the first reason stays.
         """
-        if not self._event.is_set():
-            self.reason = reason
+        if self._asked:
+            return
+        self.reason = reason
+        self._asked = True
+        # Looked at last: who waits makes it first and then asks whether a stop was asked for.
+        if self._event is not None:
             self._event.set()
 
     def is_set(self) -> bool:
         """
         Say whether a stop was asked for.
         """
-        return self._event.is_set()
+        return self._asked
 
     def wait(self, timeout: float | None = None) -> bool:
         """
         Wait for the request, at most *timeout* seconds; return whether it came.
         """
-        return self._event.wait(timeout)
+        with _making:
+            event = self._event = self._event or Event()
+        if self._asked:
+            event.set()
+        return event.wait(timeout)
 
 
 @frozen(kw_only=True)
