@@ -15,7 +15,10 @@ def main() -> None:
     Run the command line, or say what to install for it.
     """
     try:
-        from azoth.cli.commands import azoth  # noqa: PLC0415 - without the extra, only this fails
+        # Without the extra, only this fails.
+        from azoth.cli.commands import azoth  # noqa: PLC0415
+        from azoth.cli.output import guard_output  # noqa: PLC0415
     except ModuleNotFoundError as error:
         sys.exit(f"azoth: {error.name} is missing; run: pip install 'azoth-scheduler[cli]'")
+    guard_output()
     azoth()

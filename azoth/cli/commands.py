@@ -7,8 +7,6 @@ from threading import Event as Flag
 from typing import Any, Final
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from azoth.cli.opening import NOT_SO, looking_at, store_arguments
 from azoth.cli.output import (
@@ -19,6 +17,7 @@ from azoth.cli.output import (
     print_table,
     time_of,
 )
+from azoth.cli.progress import progress_shown
 from azoth.errors import StoreCorrupt
 from azoth.events import Event, Query
 from azoth.following import PAGE_SIZE, follow_pages, iterate
@@ -27,6 +26,7 @@ from azoth.store import (
     EventStore,
     LeaseStore,
     Problem,
+    Progress,
     RestorableStore,
     VerifiableStore,
 )
@@ -39,6 +39,8 @@ _CAPABILITIES: Final[dict[str, type]] = {
     "restore": RestorableStore,
     "verify": VerifiableStore,
 }
+
+_DIGITS_MAX: Final = 19
 
 _json_option = click.option("--json", "as_lines", is_flag=True, help="Print JSON, for machines.")
 
@@ -115,16 +117,9 @@ def show(what: str, url: str | None, store: str | None, *, limit: int, as_lines:
     Print one event whole, by its position, or the first events of a stream.
     """
     with looking_at(url, store) as log:
-        if what.isascii() and what.isdigit():
-            position = int(what)
-            page = log.read(after=max(position - 1, 0), until=position, limit=1)
-        else:
-            page = log.read(Query(stream=what), limit=limit)
-        for event in page.events:
+        is_position = what.isascii() and what.isdigit()
+        for event in (_at(log, what),) if is_position else _of_stream(log, what, limit):
             _show(event, as_lines=as_lines)
-        if not page.events:
-            _say(f"there is no event {what}; the log ends at {page.head}")
-            raise SystemExit(NOT_SO)
 
 
 @azoth.command()
@@ -136,7 +131,8 @@ def verify(url: str | None, store: str | None, *, as_lines: bool) -> None:
     """
     with looking_at(url, store) as log:
         head = log.wait(0, 0)
-        problems = _problems(log, head, quiet=as_lines)
+        with progress_shown(quiet=as_lines) as progress:
+            problems = _problems(log, head, progress)
     found = [{"position": problem.position, "reason": problem.reason} for problem in problems]
     if as_lines:
         print_json({"sound": not found, "head": head, "problems": found})
@@ -165,6 +161,25 @@ def _facts(log: EventStore, where: str) -> dict[str, Any]:
         "last_type": last[0].type if last else None,
         "can": [name for name, kind in _CAPABILITIES.items() if isinstance(log, kind)],
     }
+
+
+def _at(log: EventStore, digits: str) -> Event:
+    head = log.wait(0, 0)
+    # Longer numbers lie behind every head, and some are more than `int` takes.
+    position = int(digits) if len(digits) <= _DIGITS_MAX else head + 1
+    if not 1 <= position <= head:
+        there = f"give one from 1 to {head}" if head else "the log is empty"
+        raise click.UsageError(f"there is no position {digits:.{_DIGITS_MAX}}; {there}")
+    (event,) = log.read(after=position - 1, until=position, limit=1).events
+    return event
+
+
+def _of_stream(log: EventStore, stream: str, limit: int) -> Sequence[Event]:
+    events = log.read(Query(stream=stream), limit=limit).events
+    if not events:
+        _say(f"there is no stream {stream!r}; `azoth tail` shows those written to last")
+        raise SystemExit(NOT_SO)
+    return events
 
 
 def _shown(value: object) -> str:
@@ -204,21 +219,14 @@ def _show(event: Event, *, as_lines: bool) -> None:
         print_event(event)
 
 
-def _problems(log: EventStore, head: int, *, quiet: bool) -> Sequence[Problem]:
-    # Reading shows how far it is; what only the store can see, its own check finds afterwards.
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
-    console = Console(stderr=True)
-    is_hidden = quiet or not console.is_terminal
-    with Progress(*columns, TimeRemainingColumn(), console=console, disable=is_hidden) as progress:
-        bar = progress.add_task("reading", total=head)
-        found = _unreadable(log, head, lambda position: progress.update(bar, completed=position))
-        if not isinstance(log, VerifiableStore):
-            return found
-        progress.update(bar, description="checking", total=None)
-        return log.verify()
+def _problems(log: EventStore, head: int, progress: Progress) -> Sequence[Problem]:
+    # A store's own check sees what reading does not, and all that reading sees.
+    if isinstance(log, VerifiableStore):
+        return log.verify(progress)
+    return _unreadable(log, head, progress)
 
 
-def _unreadable(log: EventStore, head: int, tell: Callable[[int], object]) -> Sequence[Problem]:
+def _unreadable(log: EventStore, head: int, progress: Progress) -> Sequence[Problem]:
     problems: list[Problem] = []
     after = 0
     while after < head:
@@ -229,7 +237,7 @@ def _unreadable(log: EventStore, head: int, tell: Callable[[int], object]) -> Se
             if error.position is None or error.position <= after:
                 break
             after = error.position
-        tell(after)
+        progress("events", after, head)
     return problems
 
 

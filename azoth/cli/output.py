@@ -3,9 +3,11 @@ What commands print: lines for people, JSON for machines.
 """
 
 import json
+import sys
 from base64 import b64encode
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final, TextIO, cast
 
 import click
 from rich.console import Console
@@ -17,9 +19,11 @@ from azoth.events import Event
 from azoth.json_format import STDLIB
 
 __all__ = [
+    "OutputFailed",
     "as_json",
     "clean",
     "console",
+    "guard_output",
     "print_event",
     "print_event_line",
     "print_json",
@@ -28,6 +32,51 @@ __all__ = [
 ]
 
 _DATA_WIDTH: Final = 80
+
+
+class OutputFailed(click.ClickException):
+    """
+    Say in one sentence that what a command prints has no room: the store is not to blame.
+    """
+
+    exit_code = 1
+
+
+def guard_output() -> None:
+    """
+    Let what cannot be printed end the command with a sentence about the output.
+    """
+    # Both rich and click write to whatever standard output is, so this is the one place.
+    sys.stdout = cast("TextIO", _Output(sys.stdout))
+
+
+class _Output:
+    def __init__(self, given: TextIO) -> None:
+        self._given = given
+
+    def write(self, text: str) -> int:
+        with _told():
+            return self._given.write(text)
+
+    def flush(self) -> None:
+        with _told():
+            self._given.flush()
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever a stream has
+        return getattr(self._given, name)
+
+
+@contextmanager
+def _told() -> Generator[None, None, None]:
+    try:
+        yield
+    except BrokenPipeError:
+        # Whoever read has seen enough.
+        raise
+    except OSError as error:
+        raise OutputFailed(
+            f"standard output cannot be written: {error.strerror}; the store is not concerned"
+        ) from error
 
 
 def time_of(instant: Instant) -> str:

@@ -16,9 +16,9 @@ def main() -> None:
     Run the command line, or say what to install for it.
     """
     try:
-        from azoth_scheduler.cli.commands import (  # noqa: PLC0415 - only this needs the extra
-            azoth_scheduler,
-        )
+        # Without the extra, only this fails.
+        from azoth.cli.output import guard_output  # noqa: PLC0415
+        from azoth_scheduler.cli.commands import azoth_scheduler  # noqa: PLC0415
     except ModuleNotFoundError as error:
         sys.exit(
             f"azoth-scheduler: {error.name} is missing; run: pip install 'azoth-scheduler[cli]'"
@@ -27,4 +27,5 @@ def main() -> None:
         if isinstance(stream, TextIOWrapper):
             # A terminal that cannot show a mark shows a question mark; that ends no command.
             stream.reconfigure(errors="replace")
+    guard_output()
     azoth_scheduler()

@@ -94,7 +94,14 @@ def show(task_id: str, store: str | None, *, as_lines: bool) -> None:
 @click.command(short_help="List a task's attempts.")
 @click.argument("task_id", metavar="TASK")
 @store_option
-@click.option("--limit", "-n", default=20, show_default=True, type=click.IntRange(0))
+@click.option(
+    "--limit",
+    "-n",
+    default=20,
+    show_default=True,
+    type=click.IntRange(0),
+    help="At most so many, the latest; 0 with --follow begins with the next.",
+)
 @click.option("--follow", "-f", is_flag=True, help="Go on with each attempt that ends.")
 @json_option
 def runs(task_id: str, store: str | None, *, limit: int, follow: bool, as_lines: bool) -> None:
@@ -103,6 +110,8 @@ def runs(task_id: str, store: str | None, *, limit: int, follow: bool, as_lines:
     """
     with client(store) as scheduler:
         found = scheduler.runs(task_id)
+        if not found and not as_lines:
+            click.echo("it has not run yet", err=True)
         _print_runs(found[max(0, len(found) - limit) :], as_lines=as_lines)
         if follow:
             for run in follow_runs(scheduler, task_id, found):
@@ -115,8 +124,6 @@ def _print_runs(found: Sequence[TaskRun], *, as_lines: bool) -> None:
             print_json(run_object(run))
     elif found:
         screen().print(runs_table(found, _now()))
-    else:
-        click.echo("it has not run yet", err=True)
 
 
 def _print_run(run: TaskRun, *, as_lines: bool) -> None:

@@ -20,6 +20,7 @@ from azoth import (
     NewEvent,
     Page,
     Problem,
+    Progress,
     Query,
     StoreCorrupt,
     Write,
@@ -189,15 +190,27 @@ def test_a_stream_is_shown_event_by_event(filled: str) -> None:
     assert "b-1@1" in run("show", "b-1", url=filled).stdout
 
 
-@pytest.mark.parametrize("what", ["13", "0", "nobody"])
-def test_what_is_not_there_has_exit_code_1(filled: str, what: str) -> None:
+@pytest.mark.parametrize("what", ["nobody", "bogus-1", "-", "12a"])
+def test_a_stream_that_is_not_there_has_exit_code_1(filled: str, what: str) -> None:
     """
-    And the message says where the log ends.
+    It is called a stream, for that is what was asked for.
+    """
+    result = run("show", "--", what, url=filled)
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert f"there is no stream {what!r}" in result.stderr
+
+
+@pytest.mark.parametrize("what", ["13", "0", "99999999", "9" * 30, "9" * 5_000])
+def test_a_position_that_is_none_has_exit_code_2(filled: str, what: str) -> None:
+    """
+    The message says which ones there are.
     """
     result = run("show", what, url=filled)
 
-    assert (result.exit_code, result.stdout) == (1, "")
-    assert f"there is no event {what}; the log ends at 12" in result.stderr
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"there is no position {what[:19]}; give one from 1 to 12" in result.stderr
+    assert "the log is empty" in run("show", "1", url="memory://").stderr
 
 
 def test_what_is_in_a_log_does_not_reach_the_terminal(url: str) -> None:
@@ -280,7 +293,7 @@ def test_a_store_s_own_check_is_asked_too(monkeypatch: pytest.MonkeyPatch) -> No
     """
 
     class Own(FaultyStore):
-        def verify(self) -> list[Problem]:
+        def verify(self, progress: Progress | None = None) -> list[Problem]:
             return [Problem(position=None, reason="a key has no event")]
 
     monkeypatch.setattr(opening, "open_store", lambda _: Own(open_store("memory://")))
@@ -382,6 +395,24 @@ def test_a_pipe_that_is_closed_ends_the_command_quietly(monkeypatch: pytest.Monk
     monkeypatch.setattr(opening, "open_store", lambda _: Closed(open_store("memory://")))
 
     assert run("tail", url="memory://").exit_code not in {0, 3}
+
+
+@pytest.mark.parametrize(
+    "arguments", [("tail",), ("tail", "--json"), ("info",), ("show", "a-1")], ids=" ".join
+)
+def test_an_output_that_is_full_is_not_a_store_that_is_full(
+    filled: str, arguments: tuple[str, ...]
+) -> None:
+    """
+    It has exit code 1 and one sentence, which names the output.
+    """
+    command = [str(Path(sys.executable).with_name("azoth")), *arguments, "--store", filled]
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("Error: standard output cannot be written: No space left")
+    assert ended.stderr.count("\n") == 1
 
 
 def test_without_the_extra_the_command_says_what_to_install(

@@ -252,6 +252,17 @@ def test_a_running_and_a_lost_attempt_are_told_apart(tmp_path: Path) -> None:
     assert "its worker is dead; again at once" in abandoned
 
 
+def test_no_attempts_asked_for_are_not_no_attempts(url: str) -> None:
+    """
+    With `-n 0` a task that ran is not said to have never run; one that did not run is.
+    """
+    asked_for_none = run("runs", "hourly", "-n", "0", url=url)
+    never_ran = run("runs", "far", url=url)
+
+    assert (asked_for_none.exit_code, asked_for_none.output) == (0, "")
+    assert (never_ran.exit_code, never_ran.stderr) == (0, "it has not run yet\n")
+
+
 def test_runs_are_followed(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """
     After the attempts that are there, each one is printed when it has ended, until Ctrl-C.
