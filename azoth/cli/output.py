@@ -86,12 +86,12 @@ def time_of(instant: Instant) -> str:
     return datetime_of(instant).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def console() -> Console:
+def console(*, on_stderr: bool = False) -> Console:
     """
     Return a console for what a command prints, which takes no text for markup.
     """
     # Made for each use: the stream may be another one by then, and costs nothing.
-    return Console(highlight=False, markup=False)
+    return Console(highlight=False, markup=False, stderr=on_stderr)
 
 
 def clean(text: str) -> str:

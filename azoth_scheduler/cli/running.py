@@ -37,7 +37,7 @@ _SAME: Final = 500_000
     metavar="SECONDS",
     help="How long what runs may go on after the first signal.",
 )
-@click.option("--quiet", "-q", is_flag=True, help="Print nothing while it runs.")
+@click.option("--quiet", "-q", is_flag=True, help="Tell nothing while it runs.")
 @json_option
 def run(target: str, *, drain: float, quiet: bool, as_lines: bool) -> None:
     """
@@ -46,6 +46,9 @@ def run(target: str, *, drain: float, quiet: bool, as_lines: bool) -> None:
     SCHEDULER is a Scheduler, or a function that returns one; modules are looked for in the current
     folder too. The first SIGINT or SIGTERM lets what runs end and starts nothing more; a second one
     stops at once, and what was running is done again by the next worker.
+
+    What happens is told on standard error, with the log messages; standard output belongs to the
+    handlers. With --json the events are printed there too, so let handlers print nothing then.
     """
     log_to_stderr()
     scheduler = scheduler_named(target)
@@ -59,7 +62,8 @@ def run(target: str, *, drain: float, quiet: bool, as_lines: bool) -> None:
     except KeyboardInterrupt:
         raise SystemExit(_SIGNALLED + stopping.number) from None
     if still:
-        click.echo(f"{still} attempts did not end in {drain:g} s; others take them over", err=True)
+        what = "1 attempt" if still == 1 else f"{still} attempts"
+        click.echo(f"{what} did not end in {drain:g} s; others take over", err=True)
         raise SystemExit(NOT_SO)
 
 
@@ -68,7 +72,7 @@ def _view(*, quiet: bool, as_lines: bool) -> View:
         return "nothing"
     if as_lines:
         return "objects"
-    return "status" if screen().is_terminal else "lines"
+    return "status" if screen(on_stderr=True).is_terminal else "lines"
 
 
 class _Stopping:

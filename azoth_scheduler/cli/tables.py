@@ -62,11 +62,11 @@ _ERROR_WIDTH: Final = 100
 _PREVIEW_WIDTH: Final = 400
 
 
-def screen() -> Console:
+def screen(*, on_stderr: bool = False) -> Console:
     """
     Return a console; into a pipe it cuts no line, whatever the terminal's width.
     """
-    shown = console()
+    shown = console(on_stderr=on_stderr)
     if not shown.is_terminal:
         shown.width = max(shown.width, _PIPE_WIDTH)
     return shown

@@ -1,7 +1,10 @@
 """
 What `run` prints: a line for each thing that happens, and on a terminal a status below the lines.
+
+Both go to standard error, as the log messages do: standard output belongs to the handlers.
 """
 
+import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from threading import Event as Flag
@@ -13,7 +16,7 @@ from rich.live import Live
 from rich.text import Text
 
 from azoth import Event, Query, StoreError, SystemClock, datetime_of, iterate
-from azoth.cli.output import as_json, clean, print_json
+from azoth.cli.output import OutputFailed, as_json, clean, print_json
 from azoth.following import follow_pages
 from azoth_scheduler import Scheduler
 from azoth_scheduler.cli.narrating import Line, line_of
@@ -47,7 +50,8 @@ def watched(scheduler: Scheduler, view: View) -> Generator[None, None, None]:
             with _Teller(scheduler, _print_objects):
                 yield
         case "lines":
-            with _Teller(scheduler, lambda events: _print_lines(screen(), events)):
+            shown = screen(on_stderr=True)
+            with _Teller(scheduler, lambda events: _print_lines(shown, events)):
                 yield
         case "status":
             with _status(scheduler) as shown, _Teller(scheduler, lambda e: _print_some(shown, e)):
@@ -88,7 +92,7 @@ class _Teller:
         except StoreError:
             # The scheduler meets the same trouble, and says so.
             return
-        except (OSError, SystemExit):
+        except (OSError, OutputFailed, SystemExit):
             # Nobody reads what is printed any more; rich leaves the thread for it.
             self._scheduler.shutdown()
 
@@ -119,8 +123,10 @@ def _styled(line: Line, *, dated: bool) -> Text:
 
 @contextmanager
 def _status(scheduler: Scheduler) -> Generator[Console, None, None]:
-    stop, shown = Flag(), screen()
-    with Live(console=shown, auto_refresh=False, transient=True) as live:
+    stop, shown = Flag(), screen(on_stderr=True)
+    # What handlers print stands above the status, unless it goes elsewhere.
+    beside = sys.stdout.isatty()
+    with Live(console=shown, auto_refresh=False, transient=True, redirect_stdout=beside) as live:
         thread = Thread(target=_refresh, args=(live, scheduler, stop), daemon=True)
         thread.start()
         try:

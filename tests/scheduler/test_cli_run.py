@@ -59,8 +59,16 @@ class Ends(TaskHandler):
         scheduler.shutdown()
 
 
+class Prints(TaskHandler):
+    task_type = "prints"
+
+    def execute(self, ctx, payload):
+        print("the work")
+        scheduler.shutdown()
+
+
 store = open_store("sqlite:///log.db")
-scheduler = Scheduler(store, [Waits(), Ignores(), Ends()])
+scheduler = Scheduler(store, [Waits(), Ignores(), Ends(), Prints()])
 inline = Scheduler(store, [Waits(), Ignores(), Ends()], executor=InlineExecutor())
 number = 3
 
@@ -72,7 +80,7 @@ def of(task_type):
     return made
 
 
-waiting, ignoring, ending = of("waits"), of("ignores"), of("ends")
+waiting, ignoring, ending, printing = of("waits"), of("ignores"), of("ends"), of("prints")
 
 
 def broken():
@@ -104,7 +112,9 @@ def run(*arguments: str, **environment: str) -> Result:
 
 
 @contextmanager
-def running(target: str, *options: str, **environment: str) -> Iterator["subprocess.Popen[str]"]:
+def running(
+    target: str, *options: str, stdout: int | IO[str] = subprocess.PIPE, **environment: str
+) -> Iterator["subprocess.Popen[str]"]:
     """
     Run the command in a process of its own, which is gone afterwards.
     """
@@ -112,7 +122,7 @@ def running(target: str, *options: str, **environment: str) -> Iterator["subproc
     command = [sys.executable, "-c", program, "run", f"application:{target}", *options]
     process = subprocess.Popen(
         command,
-        stdout=subprocess.PIPE,
+        stdout=stdout,
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, **environment},
@@ -150,14 +160,14 @@ def test_the_first_signal_lets_what_runs_end(folder: Path) -> None:
     Nothing more is started, the attempt ends as it would have, and the exit code is 0.
     """
     with running("waiting") as process:
-        read_until(process.stdout, lambda line: "attempt 1 started" in line)
+        said = read_until(process.stderr, lambda line: "attempt 1 started" in line)
         process.send_signal(signal.SIGTERM)
-        said = read_until(process.stderr, lambda line: "SIGTERM" in line)
+        said += read_until(process.stderr, lambda line: "SIGTERM" in line)
         (folder / "go").touch()
         output, errors = process.communicate(timeout=PATIENCE)
 
-    assert process.returncode == 0
-    assert "one  attempt 1 succeeded" in output
+    assert (process.returncode, output) == (0, "")
+    assert "one  attempt 1 succeeded" in errors
     assert "it waits  task_id=one" in "".join([*said, errors])
     assert [one.outcome for one in attempts()] == ["succeeded"]
 
@@ -167,12 +177,12 @@ def test_what_does_not_end_in_time_is_asked_to_stop_and_given_back() -> None:
     The attempt that stops is abandoned without a failure; its run is due again.
     """
     with running("waiting", "--drain", "0.4") as process:
-        read_until(process.stdout, lambda line: "attempt 1 started" in line)
+        read_until(process.stderr, lambda line: "attempt 1 started" in line)
         process.send_signal(signal.SIGINT)
-        output, _ = process.communicate(timeout=PATIENCE)
+        _, errors = process.communicate(timeout=PATIENCE)
 
     assert process.returncode == 0
-    assert "attempt 1 abandoned: shutdown; due again at once" in output
+    assert "attempt 1 abandoned: shutdown; due again at once" in errors
 
 
 def test_what_does_not_stop_is_told() -> None:
@@ -180,12 +190,12 @@ def test_what_does_not_stop_is_told() -> None:
     A thread cannot be killed: exit code 1, and others take its attempt over.
     """
     with running("ignoring", "--drain", "0.2") as process:
-        read_until(process.stdout, lambda line: "attempt 1 started" in line)
+        read_until(process.stderr, lambda line: "attempt 1 started" in line)
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=PATIENCE)
 
     assert process.returncode == 1
-    assert "1 attempts did not end in 0.2 s; others take them over" in errors
+    assert "1 attempt did not end in 0.2 s; others take over" in errors
 
 
 def test_the_second_signal_stops_at_once() -> None:
@@ -193,7 +203,7 @@ def test_the_second_signal_stops_at_once() -> None:
     Without a traceback, with the code of the first signal; the same one passed on twice is one.
     """
     with running("waiting") as process:
-        read_until(process.stdout, lambda line: "attempt 1 started" in line)
+        read_until(process.stderr, lambda line: "attempt 1 started" in line)
         process.send_signal(signal.SIGTERM)
         read_until(process.stderr, lambda line: "SIGTERM" in line)
         process.send_signal(signal.SIGINT)
@@ -224,7 +234,7 @@ def test_it_prints_a_line_for_each_thing_that_happens() -> None:
     """
     What was there before is not repeated; the last outcome is there too.
     """
-    lines = run("application:ending").stdout.splitlines()
+    lines = run("application:ending").stderr.splitlines()
 
     assert [line.split("  ", 1)[1] for line in lines if "started" in line] == ["attempt 1 started"]
     assert "one  attempt 1 succeeded" in lines[-1]
@@ -240,13 +250,39 @@ def test_it_prints_objects_for_machines() -> None:
     assert {event["stream"] for event in events} == {"$task-one"}
 
 
+@pytest.mark.parametrize("color", ["", "1"], ids=["lines", "status"])
+def test_standard_output_belongs_to_the_handlers(color: str) -> None:
+    """
+    What they print can be piped on: nothing that the command tells is mixed into it.
+    """
+    with running("printing", FORCE_COLOR=color) as process:
+        output, errors = process.communicate(timeout=PATIENCE)
+
+    assert process.returncode == 0, errors
+    assert output == "the work\n"
+    assert "attempt 1 succeeded" in errors
+    assert "the work" not in errors
+
+
+def test_an_output_that_is_full_ends_it() -> None:
+    """
+    With `--json`, whose lines cannot be left out: exit code 1 and one sentence.
+    """
+    with Path("/dev/full").open("w") as full, running("ending", "--json", stdout=full) as process:
+        _, errors = process.communicate(timeout=PATIENCE)
+
+    assert process.returncode == 1
+    assert "Error: standard output cannot be written: No space left" in errors
+    assert "Traceback" not in errors
+
+
 def test_it_prints_nothing_if_asked_to() -> None:
     """
     For a service that logs elsewhere.
     """
     result = run("application:ending", "--quiet")
 
-    assert (result.exit_code, result.stdout) == (0, "")
+    assert (result.exit_code, result.output) == (0, "")
 
 
 def test_it_shows_a_status_on_a_terminal() -> None:
@@ -254,13 +290,13 @@ def test_it_shows_a_status_on_a_terminal() -> None:
     Below the lines: what runs, what is late, what comes next.
     """
     with running("waiting", FORCE_COLOR="1", COLUMNS="100") as process:
-        read_until(process.stdout, lambda line: "1 running" in line)
+        read_until(process.stderr, lambda line: "1 running" in line)
         process.send_signal(signal.SIGTERM)
         Path("go").touch()
         output, errors = process.communicate(timeout=PATIENCE)
 
-    assert process.returncode == 0, errors
-    assert "attempt 1 succeeded" in output
+    assert (process.returncode, output) == (0, ""), errors
+    assert "attempt 1 succeeded" in errors
 
 
 @pytest.mark.parametrize(
@@ -327,14 +363,20 @@ def test_a_store_in_trouble_ends_it_with_a_sentence(monkeypatch: pytest.MonkeyPa
     assert "the store is closed" in ended.stderr
 
 
-def test_it_ends_when_nobody_reads_what_it_prints() -> None:
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [((), "attempt 1 started"), (("--json",), "TaskRunStarted")],
+    ids=["lines", "objects"],
+)
+def test_it_ends_when_nobody_reads_what_it_prints(options: tuple[str, ...], told: str) -> None:
     """
-    As `azoth-scheduler run … | head -1` does: what runs ends, nothing more is started.
+    As `azoth-scheduler run --json … | head -1` does: what runs ends, nothing more is started.
     """
-    with running("waiting") as process:
-        read_until(process.stdout, lambda line: "attempt 1 started" in line)
-        assert process.stdout is not None
-        process.stdout.close()
+    with running("waiting", *options) as process:
+        stream = process.stdout if options else process.stderr
+        read_until(stream, lambda line: told in line)
+        assert stream is not None
+        stream.close()
         Path("go").touch()
         process.wait(PATIENCE)
 
