@@ -99,6 +99,7 @@ from azoth.store import (
     Lease,
     LeaseStore,
     Problem,
+    Progress,
     RestorableStore,
     VerifiableStore,
 )
@@ -178,6 +179,7 @@ __all__ = [
     "Pass",
     "Position",
     "Problem",
+    "Progress",
     "Projection",
     "Projector",
     "Query",

@@ -16,10 +16,10 @@ The contract is proved on every store by `azoth.testing.conformance.StoreConform
 8. `recorded_at = max(clock.now(), the last recorded_at)` under the write lock, one per append.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from os import PathLike
 from types import TracebackType
-from typing import Protocol, Self, runtime_checkable
+from typing import Protocol, Self, TypeAlias, runtime_checkable
 
 from attrs import frozen
 
@@ -32,6 +32,7 @@ __all__ = [
     "Lease",
     "LeaseStore",
     "Problem",
+    "Progress",
     "RestorableStore",
     "VerifiableStore",
 ]
@@ -145,15 +146,27 @@ class Problem:
     reason: str
 
 
+Progress: TypeAlias = Callable[[str, int, int | None], object]
+"""
+Be told while something long goes on: what is being looked at, how much of it is done, and how much
+there is; None where that is not known. Whatever it raises ends the work.
+"""
+
+
 @runtime_checkable
 class VerifiableStore(Protocol):
     """
     Be a store that can check all its records.
     """
 
-    def verify(self) -> Sequence[Problem]:
+    def verify(self, progress: Progress | None = None) -> Sequence[Problem]:
         """
         Return what is damaged, unreachable records too; empty when sound, never raising for it.
+
+        Memory is bounded, however long the log is.
+
+        Args:
+            progress: Is told how far it is, in the thread that calls.
         """
         ...
 

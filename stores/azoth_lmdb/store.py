@@ -30,7 +30,7 @@ from azoth.events import (
 )
 from azoth.reading import check_read, check_wait
 from azoth.sessions import Sessions
-from azoth.store import Lease, Problem
+from azoth.store import Lease, Problem, Progress
 from azoth.urls import StoreUrl, options_of
 from azoth_lmdb.backup import back_up
 from azoth_lmdb.options import LmdbOptions
@@ -113,12 +113,12 @@ class LmdbStore:
         with self._sessions.current().reading() as transaction:
             return load_checkpoint(transaction, consumer.encode())
 
-    def verify(self) -> Sequence[Problem]:
+    def verify(self, progress: Progress | None = None) -> Sequence[Problem]:
         """
         Return what is damaged, unreachable records too; empty when sound, never raising for it.
         """
         with self._sessions.current().environment() as environment:
-            return verify(environment)
+            return verify(environment, progress or _told_nobody)
 
     def backup(self, path: str | PathLike[str]) -> None:
         """
@@ -182,3 +182,7 @@ class LmdbStore:
                 reason="it was opened with mode=ro, to look at it; open it with mode=rw to write"
             )
         return session
+
+
+def _told_nobody(_step: str, _done: int, _total: int | None) -> None:
+    return None

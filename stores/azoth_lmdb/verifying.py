@@ -6,7 +6,8 @@ in ways that share no page: an event by its position, its stream and its categor
 end and by its events; and of keys, checkpoints and leases the head keeps the sum of checksums.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from typing import Final, TypeAlias
 
@@ -14,7 +15,7 @@ import lmdb
 
 from azoth.errors import StoreCorrupt
 from azoth.events import Event, category_of
-from azoth.store import Problem
+from azoth.store import Problem, Progress
 from azoth_lmdb.environment import Environment
 from azoth_lmdb.records import (
     checkpoint_of,
@@ -40,22 +41,28 @@ BYTES_AT_ONCE: Final = 16 * 1024 * 1024
 """Looked at in one snapshot, likewise."""
 
 _Problems: TypeAlias = Iterator[Problem]
-_Look: TypeAlias = Callable[[Environment], _Problems]
+_Tell: TypeAlias = Callable[[int, int | None], object]
+_Look: TypeAlias = Callable[[Environment, _Tell], _Problems]
 
 
-def verify(environment: Environment) -> Sequence[Problem]:
+def verify(environment: Environment, progress: Progress) -> Sequence[Problem]:
     """
     Return what is damaged, at most `PROBLEMS_MAX`; empty when sound.
+
+    Args:
+        environment: Is read only.
+        progress: Is told after each snapshot.
     """
     problems: list[Problem] = []
-    for look in _LOOKS:
-        problems += islice(_guarded(look, environment), PROBLEMS_MAX - len(problems))
+    for step, look in _LOOKS.items():
+        found = _guarded(look, environment, partial(progress, step))
+        problems += islice(found, PROBLEMS_MAX - len(problems))
     return problems
 
 
-def _guarded(look: _Look, environment: Environment) -> _Problems:
+def _guarded(look: _Look, environment: Environment, tell: _Tell) -> _Problems:
     try:
-        yield from look(environment)
+        yield from look(environment, tell)
     except StoreCorrupt as error:
         yield Problem(position=error.position, reason=error.reason)
     except (lmdb.ReadersFullError, lmdb.MemoryError):
@@ -64,7 +71,7 @@ def _guarded(look: _Look, environment: Environment) -> _Problems:
         yield Problem(position=None, reason=f"LMDB cannot read on: {error}")
 
 
-def _look_at_head(environment: Environment) -> _Problems:
+def _look_at_head(environment: Environment, _tell: _Tell) -> _Problems:
     with environment.reading() as transaction:
         head = load_head(transaction, transaction.number)
         cursor = transaction.cursor(transaction.tables.events)
@@ -75,11 +82,11 @@ def _look_at_head(environment: Environment) -> _Problems:
         yield Problem(position=None, reason=reason)
 
 
-def _look_at_events(environment: Environment) -> _Problems:
+def _look_at_events(environment: Environment, tell: _Tell) -> _Problems:
     with environment.reading() as transaction:
         head = load_head(transaction, transaction.number).position
     due, recorded_at = 1, 0
-    for transaction, key, record in _walk(environment, environment.tables.events):
+    for transaction, key, record in _walk(environment, environment.tables.events, tell):
         position = int.from_bytes(key)
         if position > head:
             break
@@ -113,8 +120,8 @@ def _look_at_event(transaction: Transaction, event: Event, not_before: int) -> _
         yield Problem(position=event.position, reason=reason)
 
 
-def _look_at_streams(environment: Environment) -> _Problems:
-    for transaction, stream, _ in _walk(environment, environment.tables.streams):
+def _look_at_streams(environment: Environment, tell: _Tell) -> _Problems:
+    for transaction, stream, _ in _walk(environment, environment.tables.streams, tell):
         try:
             end = load_stream(transaction, stream)
             last = None if end is None else load_event(transaction, end.last)
@@ -126,10 +133,10 @@ def _look_at_streams(environment: Environment) -> _Problems:
             yield Problem(position=error.position, reason=error.reason)
 
 
-def _look_at_versions(environment: Environment) -> _Problems:
+def _look_at_versions(environment: Environment, tell: _Tell) -> _Problems:
     index = environment.tables.by_stream
     stream, version = b"", 0
-    for transaction, key, place in _walk(environment, index, is_index=True):
+    for transaction, key, place in _walk(environment, index, tell, is_index=True):
         version = version + 1 if key == stream else 1
         stream = key
         try:
@@ -142,9 +149,9 @@ def _look_at_versions(environment: Environment) -> _Problems:
             yield Problem(position=event.position, reason=reason)
 
 
-def _look_at_categories(environment: Environment) -> _Problems:
+def _look_at_categories(environment: Environment, tell: _Tell) -> _Problems:
     index = environment.tables.by_category
-    for transaction, category, place in _walk(environment, index, is_index=True):
+    for transaction, category, place in _walk(environment, index, tell, is_index=True):
         try:
             event = load_event(transaction, int.from_bytes(place))
         except StoreCorrupt as error:
@@ -163,9 +170,9 @@ def _look_at_records(name: str, read: Callable[[bytes, bytes], object]) -> _Look
         read: Compares a record with its checksum.
     """
 
-    def look(environment: Environment) -> _Problems:
+    def look(environment: Environment, tell: _Tell) -> _Problems:
         table: Table = getattr(environment.tables, name)
-        for transaction, key, record in _walk(environment, table):
+        for transaction, key, record in _walk(environment, table, tell):
             try:
                 read(key, record)
             except StoreCorrupt as error:
@@ -176,7 +183,8 @@ def _look_at_records(name: str, read: Callable[[bytes, bytes], object]) -> _Look
     return look
 
 
-def _look_at_sum(environment: Environment) -> _Problems:
+def _look_at_sum(environment: Environment, tell: _Tell) -> _Problems:
+    tell(0, None)
     found, tables = 0, environment.tables
     with environment.reading() as transaction:
         head = load_head(transaction, transaction.number)
@@ -189,23 +197,28 @@ def _look_at_sum(environment: Environment) -> _Problems:
 
 
 def _walk(
-    environment: Environment, table: Table, *, is_index: bool = False
+    environment: Environment, table: Table, tell: _Tell, *, is_index: bool = False
 ) -> Iterator[tuple[Transaction, bytes, bytes]]:
     """
     Yield each item of a table with a snapshot that it stands in, which is held for a moment only.
     """
     after: tuple[bytes, bytes] | None = None
-    while True:
+    done, more = 0, True
+    while more:
+        more = False
         with environment.reading() as transaction:
+            total: int = transaction.handle.stat(table)["entries"]
             count = size = 0
             behind = _behind_in_index if is_index else _behind
             for key, value in behind(transaction, table, after):
                 yield transaction, key, value
                 after, count, size = (key, value), count + 1, size + len(value)
                 if count >= RECORDS_AT_ONCE or size >= BYTES_AT_ONCE:
+                    more = True
                     break
-            else:
-                return
+        done += count
+        # What was appended meanwhile counts from the next snapshot on.
+        tell(done, max(done, total))
 
 
 def _behind(
@@ -230,14 +243,14 @@ def _behind_in_index(
     return cursor.iternext() if found else iter(())
 
 
-_LOOKS: Final[Sequence[_Look]] = (
-    _look_at_head,
-    _look_at_events,
-    _look_at_streams,
-    _look_at_versions,
-    _look_at_categories,
-    _look_at_sum,
-    _look_at_records("keys", first_answer_of),
-    _look_at_records("checkpoints", checkpoint_of),
-    _look_at_records("leases", lease_of),
-)
+_LOOKS: Final[Mapping[str, _Look]] = {
+    "head": _look_at_head,
+    "events": _look_at_events,
+    "streams": _look_at_streams,
+    "versions": _look_at_versions,
+    "categories": _look_at_categories,
+    "sums": _look_at_sum,
+    "keys": _look_at_records("keys", first_answer_of),
+    "checkpoints": _look_at_records("checkpoints", checkpoint_of),
+    "leases": _look_at_records("leases", lease_of),
+}

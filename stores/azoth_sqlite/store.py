@@ -28,7 +28,7 @@ from azoth.events import (
 )
 from azoth.reading import check_read, check_wait
 from azoth.sessions import Sessions
-from azoth.store import Lease, Problem
+from azoth.store import Lease, Problem, Progress
 from azoth.urls import StoreUrl, options_of
 from azoth_sqlite.backup import back_up
 from azoth_sqlite.options import SqliteOptions
@@ -112,12 +112,12 @@ class SqliteStore:
         with self._sessions.current().reading() as connection:
             return load_checkpoint(connection.cursor(), consumer)
 
-    def verify(self) -> Sequence[Problem]:
+    def verify(self, progress: Progress | None = None) -> Sequence[Problem]:
         """
         Return what is damaged, unreachable records too; empty when sound, never raising for it.
         """
         with self._sessions.current().reading() as connection:
-            return verify(connection)
+            return verify(connection, progress or _told_nobody)
 
     def backup(self, path: str | PathLike[str]) -> None:
         """
@@ -179,3 +179,7 @@ class SqliteStore:
                 reason="it was opened with mode=ro, to look at it; open it with mode=rw to write"
             )
         return session
+
+
+def _told_nobody(_step: str, _done: int, _total: int | None) -> None:
+    return None

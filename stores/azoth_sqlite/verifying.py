@@ -5,13 +5,13 @@ SQLite's own check finds what its indexes cannot reach any more, the checksums f
 """
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, TypeAlias
 
 from azoth.errors import StoreCorrupt
 from azoth.records import crc_of_record
-from azoth.store import Problem
+from azoth.store import Problem, Progress
 from azoth_sqlite.faults import ENGINE_ERRORS
 from azoth_sqlite.rows import StreamNames, event_of, load_head
 from azoth_sqlite.statements import statement
@@ -35,25 +35,30 @@ _CATEGORIES: Final = statement("verify_categories_of_streams")
 
 _Row: TypeAlias = tuple[Any, ...]
 _Problems: TypeAlias = Iterator[Problem]
-_Look: TypeAlias = Callable[[sqlite3.Connection], _Problems]
+_Tell: TypeAlias = Callable[[int, int | None], object]
+_Look: TypeAlias = Callable[[sqlite3.Connection, _Tell], _Problems]
 
 
-def verify(connection: sqlite3.Connection) -> Sequence[Problem]:
+def verify(connection: sqlite3.Connection, progress: Progress) -> Sequence[Problem]:
     """
     Return what is damaged, at most `PROBLEMS_MAX`; empty when sound.
+
+    Args:
+        connection: Only reads.
+        progress: Is told after each statement.
     """
     problems: list[Problem] = []
-    for look in _LOOKS:
-        for problem in _guarded(look, connection):
+    for step, look in _LOOKS.items():
+        for problem in _guarded(look, connection, partial(progress, step)):
             problems.append(problem)
             if len(problems) == PROBLEMS_MAX:
                 return problems
     return problems
 
 
-def _guarded(look: _Look, connection: sqlite3.Connection) -> _Problems:
+def _guarded(look: _Look, connection: sqlite3.Connection, tell: _Tell) -> _Problems:
     try:
-        yield from look(connection)
+        yield from look(connection, tell)
     except StoreCorrupt as error:
         yield Problem(position=error.position, reason=error.reason)
     except (AttributeError, TypeError) as error:
@@ -66,13 +71,14 @@ def _guarded(look: _Look, connection: sqlite3.Connection) -> _Problems:
         yield Problem(position=None, reason=f"SQLite cannot read on: {error}")
 
 
-def _look_at_engine(connection: sqlite3.Connection) -> _Problems:
+def _look_at_engine(connection: sqlite3.Connection, tell: _Tell) -> _Problems:
+    tell(0, None)
     for (line,) in connection.execute(_INTEGRITY_CHECK):
         if line != b"ok":
             yield Problem(position=None, reason=line.decode(errors="replace"))
 
 
-def _look_at_head(connection: sqlite3.Connection) -> _Problems:
+def _look_at_head(connection: sqlite3.Connection, _tell: _Tell) -> _Problems:
     cursor = connection.cursor()
     cursor.execute(_BEGIN)
     try:
@@ -84,7 +90,7 @@ def _look_at_head(connection: sqlite3.Connection) -> _Problems:
         yield Problem(position=None, reason=f"the head is {head}, and the last event is at {last}")
 
 
-def _look_at_events(connection: sqlite3.Connection) -> _Problems:
+def _look_at_events(connection: sqlite3.Connection, tell: _Tell) -> _Problems:
     cursor, names = connection.cursor(), StreamNames()
     head, _ = load_head(cursor)
     due, recorded_at = 1, 0
@@ -100,6 +106,7 @@ def _look_at_events(connection: sqlite3.Connection) -> _Problems:
         if due == first:
             yield Problem(position=due, reason=f"no event up to the head, {head}")
             return
+        tell(due - 1, head)
 
 
 def _look_at_event(
@@ -117,7 +124,7 @@ def _look_at_event(
         yield Problem(position=row[0], reason="it was recorded before the event before it")
 
 
-def _look_at_versions(connection: sqlite3.Connection) -> _Problems:
+def _look_at_versions(connection: sqlite3.Connection, tell: _Tell) -> _Problems:
     head, _ = load_head(connection.cursor())
     stream_id, version, position = _BEFORE_ALL, 0, 0
     count, more = 0, True
@@ -131,6 +138,7 @@ def _look_at_versions(connection: sqlite3.Connection) -> _Problems:
                 yield Problem(position=row[2], reason=reason)
             stream_id, version, position = row
             count += position <= head
+        tell(count, head)
     if count != head:
         yield Problem(position=None, reason=f"{count} of {head} events are found by their stream")
 
@@ -146,38 +154,42 @@ def _look_at_rows(name: str, first: int | bytes, crc_of: Callable[..., int]) -> 
     """
     select = statement(name)
 
-    def look(connection: sqlite3.Connection) -> _Problems:
-        after, more = first, True
+    def look(connection: sqlite3.Connection, tell: _Tell) -> _Problems:
+        after, count, more = first, 0, True
         while more:
             more = False
             for row in connection.execute(select, (after, ROWS_AT_ONCE)):
-                after, more = row[0], True
+                after, count, more = row[0], count + 1, True
                 if crc_of(*row[:-1]) != row[-1]:
                     yield Problem(position=None, reason=f"{name}: {row[0]!r} fails its checksum")
+            tell(count, None)
 
     return look
 
 
-def _look_at_categories_of_streams(connection: sqlite3.Connection) -> _Problems:
-    after, more = _BEFORE_ALL, True
+def _look_at_categories_of_streams(connection: sqlite3.Connection, tell: _Tell) -> _Problems:
+    after, count, more = _BEFORE_ALL, 0, True
     while more:
         more = False
         for stream_id, name, category in connection.execute(_CATEGORIES, (after, ROWS_AT_ONCE)):
-            after, more = stream_id, True
+            after, count, more = stream_id, count + 1, True
             if name.partition(b"-")[0] != category:
                 reason = f"stream {name!r} stands in category {category!r}"
                 yield Problem(position=None, reason=reason)
+        tell(count, None)
 
 
-_LOOKS: Final[Sequence[_Look]] = (
-    _look_at_engine,
-    _look_at_head,
-    _look_at_events,
-    _look_at_versions,
-    _look_at_categories_of_streams,
-    _look_at_rows("verify_streams", _BEFORE_ALL, partial(crc_of_record, "stream")),
-    _look_at_rows("verify_categories", _BEFORE_ALL, partial(crc_of_record, "category")),
-    _look_at_rows("verify_keys", b"", partial(crc_of_record, "key")),
-    _look_at_rows("verify_checkpoints", b"", partial(crc_of_record, "checkpoint")),
-    _look_at_rows("verify_leases", b"", partial(crc_of_record, "lease")),
-)
+_LOOKS: Final[Mapping[str, _Look]] = {
+    "pages": _look_at_engine,
+    "head": _look_at_head,
+    "events": _look_at_events,
+    "versions": _look_at_versions,
+    "categories of streams": _look_at_categories_of_streams,
+    "streams": _look_at_rows("verify_streams", _BEFORE_ALL, partial(crc_of_record, "stream")),
+    "categories": _look_at_rows(
+        "verify_categories", _BEFORE_ALL, partial(crc_of_record, "category")
+    ),
+    "keys": _look_at_rows("verify_keys", b"", partial(crc_of_record, "key")),
+    "checkpoints": _look_at_rows("verify_checkpoints", b"", partial(crc_of_record, "checkpoint")),
+    "leases": _look_at_rows("verify_leases", b"", partial(crc_of_record, "lease")),
+}

@@ -303,6 +303,31 @@ def test_a_store_s_own_check_is_asked_too(monkeypatch: pytest.MonkeyPatch) -> No
     assert (result.exit_code, result.stdout) == (1, "a key has no event\n")
 
 
+def test_verify_tells_how_far_it_is(filled: str) -> None:
+    """
+    In lines where nobody watches, and not at all to a machine; the verdict stands alone.
+    """
+    result = run("verify", url=filled)
+
+    assert "checking events: 12 of 12\n" in result.stderr
+    assert result.stderr.endswith("\n12 events, sound\n")
+    assert result.stdout == ""
+    assert run("verify", "--json", url=filled).stderr == ""
+
+
+def test_verify_shows_a_bar_on_a_terminal(filled: str) -> None:
+    """
+    It is gone once the verdict is there.
+    """
+    environment = {"AZOTH_STORE": filled, "FORCE_COLOR": "1", "TERM": "xterm", "COLUMNS": "100"}
+
+    result = CliRunner().invoke(azoth, ["verify"], env=environment)
+
+    assert "checking leases" in result.stderr
+    assert "━" in result.stderr
+    assert "12 of 12" not in result.stderr
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(
     ("url", "reason"),
