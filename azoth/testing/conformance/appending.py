@@ -167,13 +167,23 @@ class AppendContract(StoreSuite):
             NewEvent(
                 "text", b"\0", {"": "", "nul": "\0", "ünï": '"\\\U0001f600', "z": "1", "a": "2"}
             ),
-            NewEvent("large", b"\xff" * DATA_BYTES_MAX),
         ]
         store.append(Write("a", events, 0))
 
         read = everything(store, limit=1)
         assert [NewEvent(e.type, e.data, e.metadata, e.schema) for e in read] == events
         assert not isinstance(read[2].metadata, MutableMapping)
+
+    def test_an_event_may_be_as_large_as_its_limit(self, store: EventStore) -> None:
+        """
+        The largest data goes in and comes back.
+        """
+        data = b"\xff" * DATA_BYTES_MAX
+        store.append(Write("a", [NewEvent("large", data)], 0))
+
+        # A failed assertion shows its values, and these are too large to be shown.
+        is_equal = store.read().events[0].data == data
+        assert is_equal
 
     def test_names_are_compared_byte_for_byte(self, store: EventStore) -> None:
         """

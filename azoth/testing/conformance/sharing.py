@@ -3,14 +3,14 @@ Sentences 7 and 8: one object, many threads; many objects and processes, one log
 """
 
 from collections.abc import Callable
+from concurrent.futures import wait
 from datetime import UTC, datetime, timedelta
-from threading import Thread
 
 import pytest
 
 from azoth.clocks import Instant, instant_of
 from azoth.errors import StoreClosed
-from azoth.events import Appended, Checkpoint, NewEvent, Query, Write
+from azoth.events import Checkpoint, NewEvent, Query, Write
 from azoth.store import EventStore
 from azoth.streams import ANY, WrongExpectedVersion
 from azoth.testing.clock import ManualClock
@@ -189,17 +189,14 @@ class SharingContract(StoreSuite):
         """
         self.clock = clock = PausingClock()
         store = self.opened()
-        answers: list[Appended] = []
         with clock.pausing():
-            appending = Thread(target=lambda: answers.append(store.append(write("a"))))
-            appending.start()
-            clock.paused.wait()
-            closing = Thread(target=store.close)
-            closing.start()
-        appending.join()
-        closing.join()
+            appending = self.begin(lambda: store.append(write("a")).last)
+            assert clock.paused.wait(self.patience_seconds)
+            closing = self.begin(store.close)
+            wait([closing], self.window_seconds)
 
-        assert [answer.last for answer in answers] == [1]
+        assert self.results_of(appending) == [1]
+        self.results_of(closing)
         if self.can("durable"):
             assert len(everything(self.opened())) == 1
 

@@ -46,11 +46,17 @@ class StoreSuite:
 
     Attributes:
         capabilities: What the store can do; what is missing is asserted to be missing.
+        patience_seconds: After them a call that should have ended is given up; no sound store
+            comes near on any machine.
+        window_seconds: So long a thread may try what it must not be able to do. A sound store
+            makes the suite wait for that long, a broken one is faster.
         folder: An empty folder for this test alone.
         clock: Of every store that the test makes.
     """
 
     capabilities: ClassVar[frozenset[str]]
+    patience_seconds: ClassVar[float] = 60.0
+    window_seconds: ClassVar[float] = 0.02
     folder: Path
     clock: ManualClock
 
@@ -120,32 +126,50 @@ class StoreSuite:
         """
         Make all calls at once, each in its own thread, and return what they return.
 
-        If one fails, the stores are closed, so that nobody waits for what will not come.
+        If one fails or does not end, the stores are closed, so that nobody waits for what will
+        not come.
         """
         ready = Barrier(len(calls))
-        results = [Future[Result]() for _ in calls]
 
-        def run(call: Callable[[], Result], result: Future[Result]) -> None:
-            ready.wait()
-            try:
-                result.set_result(call())
-            except BaseException as error:  # noqa: BLE001 - it is raised where it is looked at
-                result.set_exception(error)
+        def run(call: Callable[[], Result]) -> Callable[[], Result]:
+            def run() -> Result:
+                ready.wait()
+                return call()
 
-        for pair in zip(calls, results, strict=True):
-            # As a daemon, a thread that hangs fails its own test and not the whole run.
-            Thread(target=run, args=pair, daemon=True).start()
+            return run
+
+        results = [self.begin(run(call)) for call in calls]
         try:
-            return self._all_of(results)
+            return self.results_of(*results)
         except BaseException:
             for store in self._made:
                 store.close()
             raise
 
-    def _all_of(self, results: Sequence[Future[Result]]) -> Sequence[Result]:
-        done, _ = wait(results, return_when=FIRST_EXCEPTION)
+    def begin(self, call: Callable[[], Result]) -> Future[Result]:
+        """
+        Make a call in a thread of its own, and return the result that is to come.
+        """
+        result = Future[Result]()
+
+        def run() -> None:
+            try:
+                result.set_result(call())
+            except BaseException as error:  # noqa: BLE001 - it is raised where it is looked at
+                result.set_exception(error)
+
+        # As a daemon, a thread that hangs fails its own test and not the whole run.
+        Thread(target=run, daemon=True).start()
+        return result
+
+    def results_of(self, *results: Future[Result]) -> Sequence[Result]:
+        """
+        Return what the calls returned, once all of them have.
+        """
+        done, late = wait(results, self.patience_seconds, FIRST_EXCEPTION)
         for result in done:
             result.result()
+        assert not late, f"{len(late)} of {len(results)} calls did not end"
         return [result.result() for result in results]
 
     def can(self, capability: str) -> bool:
@@ -190,8 +214,10 @@ def everything(store: EventStore, query: Query = ALL, *, limit: int = 500) -> li
     Return all events that match, page by page, up to the head that the first page showed.
     """
     page = store.read(query, limit=limit)
-    until, events = page.head, list(page.events)
+    until, events, after = page.head, list(page.events), 0
     while page.more:
-        page = store.read(query, after=page.next_after, until=until, limit=limit)
+        assert page.next_after > after, "there is more, and the page does not move on"
+        after = page.next_after
+        page = store.read(query, after=after, until=until, limit=limit)
         events += page.events
     return events

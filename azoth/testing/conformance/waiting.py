@@ -5,6 +5,7 @@ Sentence 6: a wait misses nothing, hears of everybody, and ends.
 from collections.abc import Callable
 from math import nan
 from threading import Semaphore
+from time import monotonic  # clock: real waiting
 
 import pytest
 
@@ -17,8 +18,6 @@ from azoth.testing.conformance.suite import StoreSuite, write
 __all__ = ["WaitContract"]
 
 _RACES = 300
-_LONG = 60.0
-"""Seconds that no test waits: a wait that is not woken is found by the test's own timeout."""
 
 
 class WaitContract(StoreSuite):
@@ -32,7 +31,8 @@ class WaitContract(StoreSuite):
         """
         store.append(write("a", 3))
 
-        assert [store.wait(after) for after in (0, 1, 2)] == [3, 3, 3]
+        waits = [self._woken(store, after) for after in (0, 1, 2)]
+        assert self.together(*waits, lambda: store.wait(2)) == [3, 3, 3, 3]
 
     def test_a_wait_gives_up_with_the_head(self, store: EventStore) -> None:
         """
@@ -50,7 +50,7 @@ class WaitContract(StoreSuite):
         Whichever of an append and a wait comes first, the wait returns.
         """
         for after in range(_RACES):
-            heads = self.together(lambda: store.append(write("a")).last, _waits(store, after))
+            heads = self.together(lambda: store.append(write("a")).last, self._woken(store, after))
 
             assert heads == [after + 1, after + 1]
 
@@ -61,7 +61,7 @@ class WaitContract(StoreSuite):
         for after in range(0, 60, 3):
             heads = self.together(
                 lambda: store.append(write("a", 3)).last,
-                *[_waits(store, after + place % 3) for place in range(5)],
+                *[self._woken(store, after + place % 3) for place in range(5)],
             )
 
             assert set(heads) == {after + 3}
@@ -74,7 +74,7 @@ class WaitContract(StoreSuite):
             return
         other = self.again(store)
         for after in range(10):
-            waits = _waits(store, after), _waits(store, after), _waits(other, after)
+            waits = [self._woken(each, after) for each in (store, store, other)]
             heads = self.together(lambda: other.append(write("a")).last, *waits)
 
             assert set(heads) == {after + 1}
@@ -92,7 +92,7 @@ class WaitContract(StoreSuite):
         with Child("append", self.url(), "b", 1) as appending:
             assert appending.line() == "ready"
             appending.go()
-            assert store.wait(1, _LONG) == 2
+            assert self._woken(store, 1)() == 2
 
     def test_a_refused_append_wakes_nobody(self, store: EventStore) -> None:
         """
@@ -125,7 +125,7 @@ class WaitContract(StoreSuite):
                 store.read()
             store.close()
 
-        self.together(waiting(None), waiting(_LONG), waiting(None), close)
+        self.together(waiting(None), waiting(self.patience_seconds), waiting(None), close)
 
     @pytest.mark.parametrize(
         ("error", "after", "timeout"),
@@ -147,6 +147,17 @@ class WaitContract(StoreSuite):
         with pytest.raises(error):
             store.wait(after, timeout)
 
+    def _woken(self, store: EventStore, after: int) -> Callable[[], int]:
+        """
+        Return a wait that fails if it ends by its timeout: then the head is right, and late.
+        """
 
-def _waits(store: EventStore, after: int) -> Callable[[], int]:
-    return lambda: store.wait(after, _LONG)
+        def run() -> int:
+            began = monotonic()  # clock: real waiting
+            head = store.wait(after, self.patience_seconds)
+            assert monotonic() - began < self.patience_seconds, (
+                "nobody woke it"
+            )  # clock: real waiting
+            return head
+
+        return run
