@@ -154,7 +154,8 @@ def _why_disabled(
         return None
     if executed.outcome in ("failed", "timed_out"):
         stops = command.policy.on_exhausted == "disable"
-        said = f"exhausted: {executed.retry_count} of {run.max_attempts} attempts failed"
+        attempts = "attempt" if run.max_attempts == 1 else "attempts"
+        said = f"exhausted: {executed.retry_count} of {run.max_attempts} {attempts} failed"
         return said if stops else None
     # A one-shot that would never run again must not look as if it had been done.
     once = not (run.triggered or is_recurring(state.definition.schedule))

@@ -22,7 +22,7 @@ from azoth_scheduler import ScheduledTask
 from azoth_scheduler.cli.demo_report import series_in_words
 from azoth_scheduler.cli.narrating import line_of
 from azoth_scheduler.cli.tables import STYLES, totals_in_words
-from azoth_scheduler.cli.words import schedule_in_words, span
+from azoth_scheduler.cli.words import counted, schedule_in_words, span
 from azoth_scheduler.demo.script import BATCH_TAG
 from azoth_scheduler.demo.stage import Audience, Scene
 from azoth_scheduler.events import CATEGORY
@@ -88,7 +88,7 @@ def _act_in_words(scene: Scene) -> str:
         case "working":
             return f"process {scene.pid} works"
         case "dead":
-            return f"killed by SIGKILL while {scene.lost} attempts were running"
+            return f"killed by SIGKILL with {counted(scene.lost, 'attempt')} running"
         case "back":
             return f"process {scene.pid} takes its place and goes on with what the log says"
         case _:
@@ -114,7 +114,7 @@ def _of_batch(scene: Scene, batch: set[str]) -> Iterable[_Line]:
         if (line := line_of(event)) is not None and line.task_id in batch
     ]
     if lost := kinds.count("abandoned"):
-        text = f"{lost} attempts abandoned: their worker is dead; due again at once"
+        text = f"{counted(lost, 'attempt')} abandoned: the worker is dead; due again at once"
         yield _Line(seconds=scene.elapsed, who=_BATCH, text=text, kind="abandoned")
     if kinds.count("succeeded") and not _still_open(scene):
         text = f"all {len(batch)} files are counted"
@@ -181,7 +181,7 @@ def _act_and_next(scene: Scene) -> Text:
         case "starting" | "working":
             return Text(f"worker {scene.pid} runs; SIGKILL in {left}", style="green")
         case "dead":
-            said = f"killed with {scene.lost} attempts running; a new worker in {left}"
+            said = f"killed with {counted(scene.lost, 'attempt')} running; a new worker in {left}"
             return Text(said, style="bold red")
         case "back":
             return Text(f"worker {scene.pid} runs in its place; {left} to go", style="green")

@@ -100,6 +100,8 @@ def _performed(folder: Path, seconds: float, shown: Console | None) -> Result:
 
 
 def _fresh(given: Path | None) -> Path:
+    if given is not None and given.exists() and not given.is_dir():
+        raise click.UsageError(f"--data {given} is no folder; name a new or an empty one")
     try:
         folder = _next_folder() if given is None else given
         folder.mkdir(parents=True, exist_ok=True)

@@ -18,6 +18,7 @@ from azoth_scheduler.cli.options import Seconds, json_option, store_errors
 from azoth_scheduler.cli.tables import screen
 from azoth_scheduler.cli.target import scheduler_named
 from azoth_scheduler.cli.watching import View, watched
+from azoth_scheduler.cli.words import counted
 
 __all__ = ["run"]
 
@@ -62,7 +63,7 @@ def run(target: str, *, drain: float, quiet: bool, as_lines: bool) -> None:
     except KeyboardInterrupt:
         raise SystemExit(_SIGNALLED + stopping.number) from None
     if still:
-        what = "1 attempt" if still == 1 else f"{still} attempts"
+        what = counted(still, "attempt")
         click.echo(f"{what} did not end in {drain:g} s; others take over", err=True)
         raise SystemExit(NOT_SO)
 

@@ -12,6 +12,7 @@ from azoth_scheduler import Cron, Immediate, Interval, OneTime, Schedule
 __all__ = [
     "ago",
     "coming",
+    "counted",
     "local",
     "moment",
     "schedule_in_words",
@@ -100,6 +101,16 @@ def schedule_in_words(schedule: Schedule, now: datetime) -> str:
             return "at once"
         case _ as never:
             assert_never(never)
+
+
+def counted(count: int, noun: str) -> str:
+    """
+    Return a number of things, and one of them in the singular.
+
+    >>> counted(1, "attempt"), counted(2, "attempt")
+    ('1 attempt', '2 attempts')
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def shortened(text: str, width: int) -> str:

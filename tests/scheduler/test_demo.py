@@ -209,8 +209,8 @@ def test_what_an_onlooker_reads_are_lines(played: Played) -> None:
 
     lines = text.splitlines()
     assert "starts" in lines[0]
-    assert any("killed by SIGKILL while" in line for line in lines)
-    assert any("attempts abandoned: their worker is dead" in line for line in lines)
+    assert any("killed by SIGKILL with" in line for line in lines)
+    assert any("abandoned: the worker is dead" in line for line in lines)
     assert any("call-service     attempt 2 failed" in line for line in lines)
     assert any("files are counted" in line for line in lines)
     assert "\x1b" not in text
@@ -321,12 +321,14 @@ def test_each_demo_has_a_folder_of_its_own(performing: list[Any]) -> None:
     not_empty = run("--data", "mine")
     marked = run("--data", "what?")
     Path("data-file").touch()
+    a_file = run("--data", "data-file")
     impossible = run("--data", "data-file/x")
 
     assert sorted(path.name for path in Path("data").iterdir()) == ["demo-1", "demo-2"]
     assert named.exit_code == 0
     assert (not_empty.exit_code, "is not empty" in not_empty.stderr) == (2, True)
     assert (marked.exit_code, "question mark" in marked.stderr) == (2, True)
+    assert (a_file.exit_code, "--data data-file is no folder" in a_file.stderr) == (2, True)
     assert (impossible.exit_code, "--data" in impossible.stderr) == (3, True)
 
 

@@ -74,7 +74,7 @@ def test_a_one_shot_that_fails_for_good_is_disabled_and_hurts_nobody(stage: Stag
 
     assert len(worker.contexts) == 1
     (disabled,) = stage.told(TaskDisabled)
-    assert disabled.reason == "exhausted: 1 of 1 attempts failed"
+    assert disabled.reason == "exhausted: 1 of 1 attempt failed"
     assert task(scheduler, "bad").status == "disabled"
     assert task(scheduler, "good").status == "completed"
 
