@@ -11,7 +11,7 @@ from azoth.projector import Projector
 from azoth.store import EventStore
 from azoth_scheduler.events import SchedulerEvent
 from azoth_scheduler.projection.base import ScheduleProjection
-from azoth_scheduler.projection.fold import Known
+from azoth_scheduler.projection.foreseeing import Known
 from azoth_scheduler.task import TaskState
 
 __all__ = ["ScheduleTable"]

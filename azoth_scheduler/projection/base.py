@@ -11,7 +11,7 @@ from azoth.clocks import Instant
 from azoth.events import Event, Query
 from azoth_scheduler.events import CATEGORY
 from azoth_scheduler.history import AttemptRow
-from azoth_scheduler.projection.fold import Known
+from azoth_scheduler.projection.foreseeing import Known
 from azoth_scheduler.task import OpenRun, Status, TaskState, status_of
 
 __all__ = ["QUERY", "ActiveRun", "ScheduleProjection", "Served", "TaskFilter"]

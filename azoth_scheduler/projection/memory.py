@@ -12,7 +12,8 @@ from azoth.events import Event, Query
 from azoth_scheduler.history import AttemptRow
 from azoth_scheduler.projection.base import QUERY, ActiveRun, Served, TaskFilter
 from azoth_scheduler.projection.due_index import DueIndex
-from azoth_scheduler.projection.fold import Folded, Foreseen, Known, UnreadableLog, fold
+from azoth_scheduler.projection.fold import Folded, UnreadableLog, fold
+from azoth_scheduler.projection.foreseeing import Foreseen, Known
 from azoth_scheduler.projection.rows import (
     attempt_bytes,
     definition_bytes,

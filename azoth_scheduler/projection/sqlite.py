@@ -18,7 +18,8 @@ from azoth.events import Event, Query
 from azoth.marks import Mark, mark_of
 from azoth_scheduler.history import AttemptRow
 from azoth_scheduler.projection.base import QUERY, ActiveRun, Served, TaskFilter
-from azoth_scheduler.projection.fold import Foreseen, Known, UnreadableLog, fold
+from azoth_scheduler.projection.fold import UnreadableLog, fold
+from azoth_scheduler.projection.foreseeing import Foreseen, Known
 from azoth_scheduler.projection.rows import attempt_of, definition_of, row, state_of
 from azoth_scheduler.projection.statements import statement
 from azoth_scheduler.projection.table_file import MEMORY, TableFile

@@ -24,7 +24,7 @@ from azoth_scheduler.projection import (
     TaskFilter,
 )
 from azoth_scheduler.projection.base import Served
-from azoth_scheduler.projection.fold import Foreseen, Known
+from azoth_scheduler.projection.foreseeing import Foreseen, Known
 from azoth_scheduler.task import NO_TASK, TaskState, status_of, wake_at
 from tests.support.task_logs import QUEUES, TAGS, LogTeller, foreign
 from tests.support.task_story import MINUTE, at
