@@ -208,6 +208,6 @@ def abandon_run(state: TaskState, command: AbandonRun) -> tuple[SchedulerEvent, 
     )
     if again or not _is_current(state, run):
         return (abandoned,)
-    if run.cancel is None:
+    if run.cancel is None and command.policy.on_exhausted == "disable":
         return abandoned, *_disabled(state, run, f"exhausted: lost {lost} times in a row", now)
     return abandoned, *overlapped(state, run, now)

@@ -144,6 +144,7 @@ class AbandonRun:
     Attributes:
         given_back: Whether the worker itself gives it back, which no count remembers.
         lost_max: How many losses in a row exhaust the run.
+        policy: Says whether an exhausted run disables the task, resolved as for an outcome.
     """
 
     at: Instant
@@ -152,6 +153,7 @@ class AbandonRun:
     lease_until: Instant
     given_back: bool
     lost_max: int
+    policy: RetryPolicy
 
 
 TaskCommand: TypeAlias = (

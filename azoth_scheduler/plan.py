@@ -240,6 +240,7 @@ class _Pass:
 
     def take_lost(self) -> None:
         for lost in self._gathered.lost:
+            draft = self._draft(lost.fence[0])
             command = AbandonRun(
                 at=self._now,
                 fence=lost.fence[1],
@@ -247,8 +248,9 @@ class _Pass:
                 lease_until=lost.lease_until,
                 given_back=lost.given_back,
                 lost_max=self._gathered.settings.max_lost,
+                policy=self._gathered.settings.policy_of(draft.state.definition),
             )
-            if not self._draft(lost.fence[0]).decide(command):
+            if not draft.decide(command):
                 self._refused.append(lost.fence)
 
     def claim(self) -> None:

@@ -5,6 +5,7 @@ Lost workers: an attempt is taken from one that is gone, or given back, and that
 import pytest
 
 from azoth_scheduler.events import TaskDisabled, TaskRunAbandoned
+from azoth_scheduler.retries import RetryPolicy
 from azoth_scheduler.schedules import Immediate, Interval
 from azoth_scheduler.task import status_of, wake_at
 from tests.support.task_story import TASK, Story, at
@@ -84,6 +85,23 @@ def test_losses_in_a_row_exhaust_the_run(story: Story) -> None:
         execution_id=f"{RUN}#3",
     )
     assert status_of(story.state) == "disabled"
+
+
+def test_a_recurring_task_may_go_on_after_too_many_losses(story: Story) -> None:
+    """
+    `on_exhausted="continue"` holds however a run was exhausted.
+
+    Overlap decides what fell due meanwhile, and the task goes on with its next occurrence.
+    """
+    policy = RetryPolicy(on_exhausted="continue")
+
+    abandoned, skipped = story.at(minutes=17).abandon(lost_max=1, policy=policy)
+
+    assert abandoned.retry_at is None
+    assert (skipped.reason, skipped.count, skipped.last) == ("overlap", 2, at(minutes=15))
+    assert status_of(story.state) == "scheduled"
+    (started,) = story.at(minutes=20).start()
+    assert started.nominal_at == at(minutes=20)
 
 
 def test_an_outcome_in_between_ends_the_row_of_losses(story: Story) -> None:

@@ -18,6 +18,7 @@ from azoth_scheduler.events import (
 )
 from azoth_scheduler.execution import Fence, Finished
 from azoth_scheduler.plan import Gathered, Lost, Overdue, Plan, Stop, plan
+from azoth_scheduler.retries import RetryPolicy
 from azoth_scheduler.schedules import Interval
 from azoth_scheduler.settings import Settings, TypeDefaults
 from tests.support.stage import Said
@@ -317,6 +318,20 @@ def test_an_attempt_that_was_lost_too_often_disables_its_task() -> None:
     planned = plan(gathered(story, lost=(lost,), settings=settings), at(seconds=70))
 
     assert kinds(planned) == [[TaskRunAbandoned, TaskDisabled]]
+
+
+def test_an_attempt_that_was_lost_too_often_obeys_the_policy_of_its_task() -> None:
+    """
+    The handler says that an exhausted run is no reason to stop, so its task goes on.
+    """
+    story = started("a", "dead/1")
+    lost = Lost(fence=fence_of(story), reason="gone", lease_until=at())
+    goes_on = TypeDefaults(retry=RetryPolicy(on_exhausted="continue"))
+    settings = Settings(by_type={"generate_report": goes_on}, max_lost=1)
+
+    planned = plan(gathered(story, lost=(lost,), settings=settings), at(seconds=70))
+
+    assert kinds(planned) == [[TaskRunAbandoned]]
 
 
 def test_what_is_given_back_and_gone_already_is_dropped() -> None:

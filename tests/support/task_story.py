@@ -150,6 +150,7 @@ class Story:
         given_back: bool = False,
         reason: str = "lease expired",
         lost_max: int = 3,
+        policy: RetryPolicy = THREE,
         fence: int | None = None,
     ) -> tuple[Any, ...]:
         """
@@ -163,6 +164,7 @@ class Story:
                 lease_until=self.now,
                 given_back=given_back,
                 lost_max=lost_max,
+                policy=policy,
             )
         )
 
