@@ -4,7 +4,8 @@ One attempt, carried out: the handler is called, and whatever it does becomes a 
 An executor decides where this runs; what it means is decided here, once for all of them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from inspect import isasyncgenfunction, iscoroutine, iscoroutinefunction
 from threading import current_thread, main_thread
 from traceback import format_exception
 from typing import Any, Final, TypeAlias, cast
@@ -23,7 +24,7 @@ from azoth.events import (
 from azoth.records import encode_metadata
 from azoth.streams import ANY
 from azoth_scheduler.context import TaskContext
-from azoth_scheduler.errors import RunCancelled
+from azoth_scheduler.errors import InvalidTask, RunCancelled
 from azoth_scheduler.events import Outcome
 from azoth_scheduler.handlers import TaskEvent, TaskHandler
 
@@ -35,6 +36,7 @@ __all__ = [
     "Fence",
     "Finished",
     "carry_out",
+    "check_plain",
 ]
 
 Fence: TypeAlias = tuple[str, int]
@@ -51,6 +53,10 @@ OUTPUT_STREAMS_MAX: Final = APPEND_WRITES_MAX - 1
 
 _ERROR_CHARS_MAX: Final = 2_000
 _TRACEBACK_CHARS_MAX: Final = 20_000
+
+_PLAIN_ONLY: Final = (
+    "this executor runs plain functions: write def, or give the scheduler one that runs coroutines"
+)
 
 
 @frozen(kw_only=True)
@@ -89,6 +95,20 @@ class Finished:
         Return how many events the handler wants in the log.
         """
         return sum(len(write.events) for write in self.output)
+
+
+def check_plain(handlers: Iterable[TaskHandler]) -> None:
+    """
+    Refuse handlers that `carry_out` cannot call.
+
+    Raises:
+        InvalidTask: One has a coroutine function, which returns before it did anything.
+    """
+    for handler in handlers:
+        if iscoroutinefunction(handler.execute) or isasyncgenfunction(handler.execute):
+            raise InvalidTask(
+                reason=f"execute of {type(handler).__name__} is a coroutine function; {_PLAIN_ONLY}"
+            )
 
 
 def carry_out(attempt: Attempt, clock: Clock) -> Finished:
@@ -161,6 +181,10 @@ def _listed(returned: object) -> Sequence[TaskEvent]:
         return ()
     if isinstance(returned, TaskEvent):
         return (returned,)
+    if iscoroutine(returned):
+        # Closed, for nobody will await it.
+        returned.close()
+        raise TypeError(f"execute returned a coroutine; {_PLAIN_ONLY}")
     if not isinstance(returned, list | tuple):
         raise TypeError(
             f"execute returned {type(returned).__name__}; return a TaskEvent, a list or tuple of "

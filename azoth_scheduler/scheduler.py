@@ -22,7 +22,8 @@ from azoth.events import NAME_BYTES_MAX, check_integer, check_name
 from azoth.store import EventStore
 from azoth_scheduler.bell import Bell, Watcher
 from azoth_scheduler.client import Client
-from azoth_scheduler.executors import Executor, ThreadExecutor
+from azoth_scheduler.execution import check_plain
+from azoth_scheduler.executors import Executor, InlineExecutor, ThreadExecutor
 from azoth_scheduler.handlers import Handlers, TaskHandler
 from azoth_scheduler.health import Health
 from azoth_scheduler.leases import LeaseKeeper, LeaseWatch, Renewing
@@ -71,7 +72,7 @@ class Scheduler(Tasks):
         queues: The queues it serves; all where nothing is said.
 
     Raises:
-        InvalidTask: A handler is not one, or two serve one type.
+        InvalidTask: A handler is not one, or not one for this executor, or two serve one type.
         ValueError: An option is out of its range.
     """
 
@@ -118,6 +119,8 @@ class Scheduler(Tasks):
         )
         super().__init__(table, Client(store, table, self._clock, self._bell), served, settings)
         self._executor = ThreadExecutor() if executor is None else executor
+        if isinstance(self._executor, InlineExecutor | ThreadExecutor):
+            check_plain(served.values())
         slots = check_integer(max_concurrent_tasks, "max_concurrent_tasks", low=1, high=SLOTS_MAX)
         self._worker = Worker(self._workshop(served, LeaseWatch(store, self._clock, holds), slots))
         self._stepping = Lock()

@@ -4,7 +4,7 @@ Bad input of the scheduler's users: a typed error that says what was given and w
 The log is as it was, and the scheduler goes on.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import AsyncIterator, Callable, Generator
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -26,6 +26,8 @@ from azoth_scheduler import (
     RunNotFound,
     Scheduler,
     ScheduleTaskRequest,
+    TaskContext,
+    TaskEvent,
     TaskFilter,
     TaskNotFound,
 )
@@ -308,7 +310,28 @@ def test_errors_of_the_scheduler_have_one_root() -> None:
         assert issubclass(error, AzothError)
 
 
+async def waits(_self: object, _ctx: TaskContext, _payload: bytes) -> None:
+    """
+    Be written for another executor.
+    """
+
+
+async def streams(_self: object, _ctx: TaskContext, _payload: bytes) -> AsyncIterator[TaskEvent]:
+    """
+    Likewise.
+    """
+    yield TaskEvent("streamed")
+
+
 HANDLERS: Final[dict[str, tuple[object, str]]] = {
+    "a coroutine function": (
+        [acts(execute=waits)],
+        "execute of Acting is a coroutine function; this executor runs plain functions",
+    ),
+    "an asynchronous generator": (
+        [acts(execute=streams)],
+        "execute of Acting is a coroutine function; this executor runs plain functions",
+    ),
     "one that is no list": (acts(), "handlers are a sequence; write ["),
     "a class": ([type(acts())], "is a class; register an instance"),
     "a function": ([print], "is no TaskHandler; subclass it"),

@@ -27,6 +27,7 @@ from azoth_scheduler.execution import (
     OUTPUT_STREAMS_MAX,
     Attempt,
     Finished,
+    carry_out,
 )
 from tests.support.stage import NOON, Reporting, Worker, acts
 
@@ -358,6 +359,21 @@ class TestThreadExecutor(ExecutorSuite):
             self.finish(executor, acts(lambda ctx, payload: seen.append(get_ident())))
 
         assert len(set(seen)) == 1
+
+
+def test_a_coroutine_is_no_answer_where_plain_functions_run() -> None:
+    """
+    It did nothing yet, and nobody would await it.
+    """
+
+    async def later() -> None:
+        raise AssertionError("nobody runs it")
+
+    finished = carry_out(attempt_of(acts(lambda ctx, payload: later())), ManualClock(NOON))
+
+    assert finished.outcome == "failed"
+    assert finished.error is not None
+    assert "execute returned a coroutine; this executor runs plain functions" in finished.error
 
 
 def attempt_of(worker: Worker) -> Attempt:
