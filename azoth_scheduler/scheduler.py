@@ -6,8 +6,9 @@ import os
 import socket
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from logging import getLogger
 from threading import Lock, get_ident
-from typing import Final
+from typing import Final, Self
 
 from azoth.clocks import (
     Clock,
@@ -43,6 +44,8 @@ SLOTS_MAX: Final = 10_000
 WORKER_BYTES_MAX: Final = NAME_BYTES_MAX - 20
 """Of a worker's id: a slash and the number of its incarnation follow it."""
 
+_logger: Final = getLogger("azoth_scheduler")
+
 _BEHIND_MIN: Final = timedelta(minutes=1)
 
 
@@ -53,6 +56,8 @@ class Scheduler(Tasks):
     Any number of schedulers, in any number of processes, may work on one log: an attempt is
     claimed by an append, so each starts once. One without handlers is a client: it schedules and
     lists, and leaves handler and payload to the workers.
+
+    It is a context manager: leaving the block does `shutdown` and `close`.
 
     Args:
         store: The log.
@@ -173,6 +178,15 @@ class Scheduler(Tasks):
             clock_behind=behind if behind > _BEHIND_MIN else timedelta(),
         )
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # What still runs is not waited for: `run` and `drain` do that, and after an exception
+        # nobody wants to wait.
+        self.shutdown()
+        self.close()
+
     # The loop.
 
     def step(self) -> datetime | None:
@@ -203,10 +217,13 @@ class Scheduler(Tasks):
         """
         Make passes until `shutdown`: at once when something is appended or ends, and when due.
 
-        It ends for good: make another scheduler to run again. An exception that a signal raises
+        It ends for good, and returns at once after a `shutdown`, which may have come before it:
+        make another scheduler to run again. An exception that a signal raises
         here, as Ctrl-C does, ends it without draining, and leaves its attempts to be released;
         install a handler that calls `shutdown`, as the command `run` does.
         """
+        if self._stopping:
+            _logger.info("run ends at once: the scheduler was shut down; make another one to run")
         renewing = Renewing(self._keeper, lambda: self._worker.holds)
         with Watcher(self._store, self._bell), renewing:
             while not self._stopping:

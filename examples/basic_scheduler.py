@@ -102,8 +102,8 @@ def main(url: str = "memory://") -> None:
     """
     Schedule the reports and run until all e-mails are sent.
     """
-    with open_store(url) as store:
-        scheduler = Scheduler(store, handlers=[ReportHandler(), EmailHandler()])
+    handlers = [ReportHandler(), EmailHandler()]
+    with open_store(url) as store, Scheduler(store, handlers) as scheduler:
         for number, title in enumerate(TITLES):
             # The same definition again is a no-op, so a program schedules whenever it starts.
             soon = datetime.now(UTC) + timedelta(seconds=0.3)

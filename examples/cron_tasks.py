@@ -61,8 +61,7 @@ def main(seconds: str = "3", url: str = "memory://") -> None:
     for warning in lint("0 30 2 * * *", "Europe/Berlin", since=now):
         print(f"careful: {warning}")
 
-    with open_store(url) as store:
-        scheduler = Scheduler(store, handlers=[SayHandler()])
+    with open_store(url) as store, Scheduler(store, handlers=[SayHandler()]) as scheduler:
         scheduler.schedule_tasks(REQUESTS)
         # A server would leave this out, and call `shutdown` when it is told to end.
         Timer(float(seconds), scheduler.shutdown).start()

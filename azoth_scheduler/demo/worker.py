@@ -35,18 +35,19 @@ def main(arguments: list[str]) -> None:
         arguments: The log's URL, and the file of the schedule table.
     """
     url, table = arguments
-    with open_store(url) as store:
-        scheduler = Scheduler(
+    with (
+        open_store(url) as store,
+        Scheduler(
             store,
             demo_handlers(),
             projection=SqliteScheduleProjection(table),
             worker_id="demo",
             max_concurrent_tasks=SLOTS,
-        )
+        ) as scheduler,
+    ):
         signal.signal(signal.SIGTERM, lambda _number, _frame: scheduler.shutdown(GRACE_SECONDS))
         Thread(target=_end_with_input, args=(scheduler,), daemon=True).start()
         work(store, scheduler)
-        scheduler.close()
 
 
 def work(store: EventStore, scheduler: Scheduler) -> None:

@@ -21,6 +21,7 @@ from azoth.urls import open_store
 from azoth_scheduler import (
     Interval,
     Scheduler,
+    SqliteScheduleProjection,
     TaskContext,
     TaskExecuted,
     TaskRunAbandoned,
@@ -275,10 +276,13 @@ def test_a_drain_from_another_thread_does_not_disturb_the_loop(stage: Stage) -> 
     assert scheduler.health().running == 0
 
 
-def test_a_scheduler_that_was_shut_down_returns_at_once(stage: Stage) -> None:
+def test_a_scheduler_that_was_shut_down_returns_at_once(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
     """
-    A shutdown before the loop begins is not missed.
+    A shutdown before the loop begins is not missed, and the log says why nothing runs.
     """
+    caplog.set_level("INFO", logger="azoth_scheduler")
     worker = acts()
     scheduler = stage.scheduler(worker)
     scheduler.schedule_task(request())
@@ -287,6 +291,38 @@ def test_a_scheduler_that_was_shut_down_returns_at_once(stage: Stage) -> None:
     scheduler.run()
 
     assert worker.contexts == []
+    assert [one.getMessage() for one in caplog.records] == [
+        "run ends at once: the scheduler was shut down; make another one to run"
+    ]
+
+
+def test_a_scheduler_that_ends_as_it_should_says_nothing(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    A shutdown while it runs is how it ends.
+    """
+    caplog.set_level("INFO", logger="azoth_scheduler")
+    scheduler = stage.scheduler(acts(lambda ctx, payload: scheduler.shutdown()))
+    scheduler.schedule_task(request())
+
+    scheduler.run()
+
+    assert caplog.records == []
+
+
+def test_a_scheduler_closes_what_it_opened_where_its_block_ends(tmp_path: Path) -> None:
+    """
+    Its table and its executor; the store is not its own.
+    """
+    table = SqliteScheduleProjection(tmp_path / "table.db")
+    with open_store("memory://") as store:
+        with Scheduler(store, projection=table) as scheduler:
+            scheduler.schedule_task(request())
+
+        assert store.wait(0, 0) == 1
+        with pytest.raises(StoreClosed):
+            table.get("a")
 
 
 def test_schedulers_in_several_threads_share_the_work(stage: Stage) -> None:
