@@ -95,7 +95,10 @@ from azoth.projector import Projector
 from azoth.replaying import digest, position_at, replay
 from azoth.store import (
     BackupStore,
+    DiagnosableStore,
     EventStore,
+    Finding,
+    FindingLevel,
     Lease,
     LeaseStore,
     Problem,
@@ -151,6 +154,7 @@ __all__ = [
     "DeadLettered",
     "DeadLetters",
     "Decider",
+    "DiagnosableStore",
     "Digest",
     "Digestible",
     "DurableProjection",
@@ -162,6 +166,8 @@ __all__ = [
     "ExpectedVersion",
     "FailFast",
     "Failure",
+    "Finding",
+    "FindingLevel",
     "Handled",
     "IdempotencyConflict",
     "Instant",

@@ -19,7 +19,7 @@ The contract is proved on every store by `azoth.testing.conformance.StoreConform
 from collections.abc import Callable, Iterable, Sequence
 from os import PathLike
 from types import TracebackType
-from typing import Protocol, Self, TypeAlias, runtime_checkable
+from typing import Literal, Protocol, Self, TypeAlias, runtime_checkable
 
 from attrs import frozen
 
@@ -28,7 +28,10 @@ from azoth.events import ALL, Appended, Checkpoint, Event, Page, Query, Write
 
 __all__ = [
     "BackupStore",
+    "DiagnosableStore",
     "EventStore",
+    "Finding",
+    "FindingLevel",
     "Lease",
     "LeaseStore",
     "Problem",
@@ -239,5 +242,40 @@ class LeaseStore(Protocol):
     def leases(self) -> Sequence[Lease]:
         """
         Return the lease of each worker that ever renewed one, in the order of the ids.
+        """
+        ...
+
+
+FindingLevel: TypeAlias = Literal["ok", "warning", "problem"]
+"""`warning`: it may go wrong one day. `problem`: it is wrong already."""
+
+
+@frozen(kw_only=True)
+class Finding:
+    """
+    Say one thing about what a store stands on.
+
+    Attributes:
+        name: What was looked at, its unit last: `wal_bytes`.
+        value: What it is; None where that cannot be told.
+        level: Whether it needs attention.
+        advice: What to do about it; empty where nothing is to be done.
+    """
+
+    name: str
+    value: str | int | None
+    level: FindingLevel = "ok"
+    advice: str = ""
+
+
+@runtime_checkable
+class DiagnosableStore(Protocol):
+    """
+    Be a store that can say what it stands on.
+    """
+
+    def diagnose(self) -> Sequence[Finding]:
+        """
+        Return what is worth knowing, cheaply and without a change; damage is a finding too.
         """
         ...

@@ -1,5 +1,5 @@
 """
-The commands: `info`, `tail`, `show`, `verify`.
+The commands: `info`, `tail`, `show`, `verify`; and `doctor`, from beside.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -8,7 +8,9 @@ from typing import Any, Final
 
 import click
 
-from azoth.cli.opening import NOT_SO, looking_at, store_arguments
+from azoth.cli.checking import problems_of
+from azoth.cli.doctoring import doctor
+from azoth.cli.opening import NOT_SO, json_option, looking_at, store_arguments
 from azoth.cli.output import (
     as_json,
     print_event,
@@ -18,15 +20,13 @@ from azoth.cli.output import (
     time_of,
 )
 from azoth.cli.progress import progress_shown
-from azoth.errors import StoreCorrupt
 from azoth.events import Event, Query
-from azoth.following import PAGE_SIZE, follow_pages, iterate
+from azoth.following import follow_pages, iterate
 from azoth.store import (
     BackupStore,
+    DiagnosableStore,
     EventStore,
     LeaseStore,
-    Problem,
-    Progress,
     RestorableStore,
     VerifiableStore,
 )
@@ -35,14 +35,13 @@ __all__ = ["azoth", "info", "show", "tail", "verify"]
 
 _CAPABILITIES: Final[dict[str, type]] = {
     "backup": BackupStore,
+    "diagnose": DiagnosableStore,
     "leases": LeaseStore,
     "restore": RestorableStore,
     "verify": VerifiableStore,
 }
 
 _DIGITS_MAX: Final = 19
-
-_json_option = click.option("--json", "as_lines", is_flag=True, help="Print JSON, for machines.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -51,14 +50,17 @@ def azoth() -> None:
     """
     Look into an event log.
 
-    Exit codes: 0 it is so; 1 it is not (verify found damage, show found nothing); 2 the command was
-    not understood; 3 the store cannot be opened or used; 130 interrupted.
+    Exit codes: 0 it is so; 1 it is not (verify or doctor found damage, show found nothing); 2 the
+    command was not understood; 3 the store cannot be opened or used; 130 interrupted.
     """
+
+
+azoth.add_command(doctor)
 
 
 @azoth.command()
 @store_arguments
-@_json_option
+@json_option
 def info(url: str | None, store: str | None, *, as_lines: bool) -> None:
     """
     Say how long the log is, since when, and what its store can do.
@@ -80,7 +82,7 @@ def info(url: str | None, store: str | None, *, as_lines: bool) -> None:
 @click.option("--stream", help="Only this stream.")
 @click.option("--category", help="Only streams of this category.")
 @click.option("--type", "types", multiple=True, help="Only this type; may be repeated.")
-@_json_option
+@json_option
 def tail(
     url: str | None,
     store: str | None,
@@ -111,7 +113,7 @@ def tail(
 @click.argument("what", metavar="POSITION|STREAM")
 @store_arguments
 @click.option("--limit", default=100, show_default=True, type=click.IntRange(1))
-@_json_option
+@json_option
 def show(what: str, url: str | None, store: str | None, *, limit: int, as_lines: bool) -> None:
     """
     Print one event whole, by its position, or the first events of a stream.
@@ -124,7 +126,7 @@ def show(what: str, url: str | None, store: str | None, *, limit: int, as_lines:
 
 @azoth.command()
 @store_arguments
-@_json_option
+@json_option
 def verify(url: str | None, store: str | None, *, as_lines: bool) -> None:
     """
     Read every record and compare its checksum; exit with 1 if something is damaged.
@@ -132,7 +134,7 @@ def verify(url: str | None, store: str | None, *, as_lines: bool) -> None:
     with looking_at(url, store) as log:
         head = log.wait(0, 0)
         with progress_shown(quiet=as_lines) as progress:
-            problems = _problems(log, head, progress)
+            problems = problems_of(log, head, progress)
     found = [{"position": problem.position, "reason": problem.reason} for problem in problems]
     if as_lines:
         print_json({"sound": not found, "head": head, "problems": found})
@@ -217,28 +219,6 @@ def _show(event: Event, *, as_lines: bool) -> None:
         print_json(as_json(event))
     else:
         print_event(event)
-
-
-def _problems(log: EventStore, head: int, progress: Progress) -> Sequence[Problem]:
-    # A store's own check sees what reading does not, and all that reading sees.
-    if isinstance(log, VerifiableStore):
-        return log.verify(progress)
-    return _unreadable(log, head, progress)
-
-
-def _unreadable(log: EventStore, head: int, progress: Progress) -> Sequence[Problem]:
-    problems: list[Problem] = []
-    after = 0
-    while after < head:
-        try:
-            after = log.read(after=after, until=head, limit=PAGE_SIZE).next_after
-        except StoreCorrupt as error:
-            problems.append(Problem(position=error.position, reason=error.reason))
-            if error.position is None or error.position <= after:
-                break
-            after = error.position
-        progress("events", after, head)
-    return problems
 
 
 def _say(sentence: str) -> None:

@@ -15,7 +15,15 @@ from azoth.options import LOOKING
 from azoth.store import EventStore
 from azoth.urls import STORES, open_store, parse_url
 
-__all__ = ["NOT_SO", "UNUSABLE", "StoreTrouble", "looking_at", "opened", "store_arguments"]
+__all__ = [
+    "NOT_SO",
+    "UNUSABLE",
+    "StoreTrouble",
+    "json_option",
+    "looking_at",
+    "opened",
+    "store_arguments",
+]
 
 NOT_SO: Final = 1
 """The exit code of a question that is answered by no."""
@@ -43,6 +51,15 @@ def store_arguments(command: F) -> F:
     """
     option = click.option("--store", "-s", envvar="AZOTH_STORE", metavar="URL", show_envvar=True)
     return click.argument("url", required=False, metavar="[URL]")(option(command))
+
+
+def json_option(command: F) -> F:
+    """
+    Give a command `--json`.
+    """
+    return click.option("--json", "as_lines", is_flag=True, help="Print JSON, for machines.")(
+        command
+    )
 
 
 @contextmanager

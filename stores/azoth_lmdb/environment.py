@@ -155,6 +155,27 @@ class Environment:
         finally:
             self.gate.leave()
 
+    def sizes(self) -> tuple[int, int]:
+        """
+        Return how many bytes the map has, and how many of them are pages that were ever used.
+        """
+        self.gate.enter()
+        try:
+            info, page_size = self._handle.info(), self._handle.stat()["psize"]
+            return info["map_size"], (info["last_pgno"] + 1) * page_size
+        finally:
+            self.gate.leave()
+
+    def readers(self) -> str:
+        """
+        Return the table of readers, as LMDB prints it.
+        """
+        self.gate.enter()
+        try:
+            return self._handle.readers()
+        finally:
+            self.gate.leave()
+
     def sync(self) -> None:
         """
         Make what is committed survive a power cut.

@@ -30,9 +30,10 @@ from azoth.events import (
 )
 from azoth.reading import check_read, check_wait
 from azoth.sessions import Sessions
-from azoth.store import Lease, Problem, Progress
+from azoth.store import Finding, Lease, Problem, Progress
 from azoth.urls import StoreUrl, options_of
 from azoth_lmdb.backup import back_up
+from azoth_lmdb.diagnosing import diagnose
 from azoth_lmdb.options import LmdbOptions
 from azoth_lmdb.reader import read_page
 from azoth_lmdb.records import load_checkpoint
@@ -119,6 +120,12 @@ class LmdbStore:
         """
         with self._sessions.current().environment() as environment:
             return verify(environment, progress or _told_nobody)
+
+    def diagnose(self) -> Sequence[Finding]:
+        """
+        Return what is worth knowing, cheaply and without a change; damage is a finding too.
+        """
+        return diagnose(self._sessions.current())
 
     def backup(self, path: str | PathLike[str]) -> None:
         """

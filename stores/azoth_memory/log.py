@@ -45,6 +45,13 @@ class MemoryLog:
         """
         return self.events[-1].recorded_at if self.events else 0
 
+    @property
+    def streams(self) -> int:
+        """
+        Return how many streams there are.
+        """
+        return len(self._streams)
+
     def version(self, stream: str) -> int:
         """
         Return the version of *stream*.

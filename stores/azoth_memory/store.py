@@ -30,7 +30,7 @@ from azoth.events import (
 from azoth.reading import check_read, check_wait
 from azoth.records import encode_metadata
 from azoth.restoring import checked_log
-from azoth.store import Lease
+from azoth.store import Finding, Lease
 from azoth.urls import StoreUrl, options_of
 from azoth.waiting import Bell
 from azoth_memory.log import MemoryLog
@@ -122,6 +122,18 @@ class MemoryStore:
         check_name(consumer, "consumer")
         with self._opened() as log:
             return log.checkpoint(consumer)
+
+    def diagnose(self) -> Sequence[Finding]:
+        """
+        Return what is worth knowing: there is no file, and nothing survives the process.
+        """
+        with self._opened() as log:
+            return [
+                Finding(name="engine", value="memory"),
+                Finding(name="durability", value="none: the log ends with its process"),
+                Finding(name="head", value=log.head),
+                Finding(name="streams", value=log.streams),
+            ]
 
     def restore(self, events: Iterable[Event]) -> None:
         """

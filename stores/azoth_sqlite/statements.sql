@@ -42,6 +42,9 @@ SELECT name, category_id, crc FROM streams WHERE id = ?;
 -- name: insert_stream
 INSERT INTO streams (id, name, category_id, crc) VALUES (?, ?, ?, ?);
 
+-- name: count_streams
+SELECT count(*) FROM streams;
+
 -- name: select_last_stream
 SELECT coalesce(max(id), 0) FROM streams;
 

@@ -28,9 +28,10 @@ from azoth.events import (
 )
 from azoth.reading import check_read, check_wait
 from azoth.sessions import Sessions
-from azoth.store import Lease, Problem, Progress
+from azoth.store import Finding, Lease, Problem, Progress
 from azoth.urls import StoreUrl, options_of
 from azoth_sqlite.backup import back_up
+from azoth_sqlite.diagnosing import diagnose
 from azoth_sqlite.options import SqliteOptions
 from azoth_sqlite.reader import read_page
 from azoth_sqlite.rows import load_checkpoint
@@ -118,6 +119,12 @@ class SqliteStore:
         """
         with self._sessions.current().reading() as connection:
             return verify(connection, progress or _told_nobody)
+
+    def diagnose(self) -> Sequence[Finding]:
+        """
+        Return what is worth knowing, cheaply and without a change; damage is a finding too.
+        """
+        return diagnose(self._sessions.current())
 
     def backup(self, path: str | PathLike[str]) -> None:
         """

@@ -34,7 +34,7 @@ from azoth_lmdb.records import format_record
 from tests.stores import lmdb_files
 from tests.stores.faults.private_mounts import may_mount
 
-LOOKS: Final = (["info"], ["tail"], ["show", "1"], ["verify"])
+LOOKS: Final = (["info"], ["tail"], ["show", "1"], ["verify"], ["doctor"])
 EVENT: Final = NewEvent("T", b"{}")
 
 
@@ -290,7 +290,7 @@ else:
         file.chmod(0o555 if file.is_dir() else 0o444)
     if os.geteuid() == 0:
         os.setresuid(65534, 65534, 65534)
-for command in (["info"], ["tail"], ["show", "1"], ["verify"]):
+for command in (["info"], ["tail"], ["show", "1"], ["verify"], ["doctor"]):
     result = CliRunner().invoke(azoth, [*command, url])
     print(command[0], result.exit_code, result.stderr if result.exit_code else "")
 """
