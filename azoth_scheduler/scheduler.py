@@ -165,7 +165,8 @@ class Scheduler(Tasks):
         behind = timedelta_of(Microseconds(max(0, recorded - self._clock.now())))
         with self._table.look() as projection:
             position, unreadable = projection.position, projection.unreadable()
-            living = projection.list(TaskFilter(enabled=True))
+            # Without handlers nothing is served, and nothing is missed.
+            living = projection.list(TaskFilter(enabled=True)) if self._handlers else ()
         unserved = [one for one in living if one.definition.task_type not in self._handlers]
         return Health(
             head=last.head,
@@ -174,7 +175,7 @@ class Scheduler(Tasks):
             stuck=self._worker.stuck,
             late_results=self._worker.late_results,
             unreadable=unreadable,
-            unserved=len(unserved) if self._handlers else 0,
+            unserved=len(unserved),
             clock_behind=behind if behind > _BEHIND_MIN else timedelta(),
         )
 

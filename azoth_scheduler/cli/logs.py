@@ -3,9 +3,11 @@ What handlers and the scheduler log, on standard error, with the fields that com
 """
 
 import logging
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Final
 
-__all__ = ["log_to_stderr"]
+__all__ = ["log_to_stderr", "unreadable_events_unlogged"]
 
 _OWN: Final = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
 
@@ -22,6 +24,23 @@ def log_to_stderr() -> None:
             _WithFields("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S")
         )
     logging.getLogger("azoth_scheduler").setLevel(logging.INFO)
+
+
+@contextmanager
+def unreadable_events_unlogged() -> Generator[None, None, None]:
+    """
+    Leave out what the library logs of events that it cannot read: a command says it in one line.
+    """
+    logger = logging.getLogger("azoth_scheduler")
+    logger.addFilter(_is_of_no_event)
+    try:
+        yield
+    finally:
+        logger.removeFilter(_is_of_no_event)
+
+
+def _is_of_no_event(record: logging.LogRecord) -> bool:
+    return not hasattr(record, "event_type")
 
 
 class _WithFields(logging.Formatter):

@@ -12,6 +12,8 @@ import click
 from azoth import StoreError
 from azoth.cli.opening import NOT_SO, StoreTrouble, opened
 from azoth_scheduler import InvalidSchedule, Scheduler, SchedulerError, TaskNotFound
+from azoth_scheduler.cli.logs import unreadable_events_unlogged
+from azoth_scheduler.cli.words import counted
 
 __all__ = [
     "EXIT_CODES",
@@ -89,8 +91,23 @@ def client(store: str | None) -> Generator[Scheduler, None, None]:
 
     What goes wrong inside ends the command with one sentence and its exit code.
     """
-    with opened(None, store) as log, answers():
-        yield Scheduler(log)
+    with (
+        opened(None, store) as log,
+        answers(),
+        unreadable_events_unlogged(),
+        Scheduler(log) as scheduler,
+    ):
+        _hint_at_unreadable(scheduler.health().unreadable)
+        yield scheduler
+
+
+def _hint_at_unreadable(count: int) -> None:
+    if count:
+        click.echo(
+            f"{counted(count, 'event')} of tasks cannot be read, perhaps those of a newer version; "
+            "look with `azoth tail --category '$task'`",
+            err=True,
+        )
 
 
 @contextmanager

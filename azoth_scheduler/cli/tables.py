@@ -235,8 +235,8 @@ def came_of(run: TaskRun) -> str:
 
 def _error_said(error_type: str | None, error: str | None) -> str | None:
     kind = (error_type or "").rpartition(".")[2]
-    # A timeout says in its own words what it is.
-    return error if error is None or kind in ("", "TimeoutError") else f"{kind}: {error}"
+    # A timeout says in its own words what it is, and an error without words has its type for them.
+    return error if error is None or kind in ("", "TimeoutError", error) else f"{kind}: {error}"
 
 
 def _follows(run: TaskRun) -> str:

@@ -384,6 +384,25 @@ def test_more_times_left_out_than_are_counted_are_said_so(tmp_path: Path) -> Non
     assert "1 succeeded, more than 10000 skipped" in shown
 
 
+@pytest.mark.parametrize("command", ["tasks", "forecast", "show hourly", "pause hourly"])
+def test_what_cannot_be_read_is_one_line(
+    url: str, command: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    With the count, for all types together; the library's own warnings are left out.
+    """
+    with open_store(url) as store:
+        for kind in ("TaskFrozen", "TaskThawed", "TaskThawed"):
+            store.append(Write(stream_of("cold"), [NewEvent(kind, b"{}")], ANY))
+
+    result = run(*command.split(), url=url)
+
+    assert result.exit_code == 0
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("3 events of tasks cannot be read, perhaps those of a newer version;")
+    assert caplog.records == []
+
+
 def test_an_expression_is_explained() -> None:
     """
     In words, with five times and what may be wrong; a shell may hand over its fields one by one.
