@@ -56,7 +56,7 @@ registry: Final = Registry()
 
 def _read_one_time(data: Any, _: object) -> OneTime:  # noqa: ANN401 - JSON is anything
     # In the log it is an instant; the class takes no number, which could have any unit.
-    return OneTime(datetime_of(registry.converter.structure(data["at"], Instant)))
+    return OneTime(datetime_of(Instant(registry.converter.structure(data["at"], int))))
 
 
 registry.converter.register_structure_hook(OneTime, _read_one_time)
