@@ -111,7 +111,7 @@ def test_what_cannot_be_read_is_no_line(capsys: pytest.CaptureFixture[str]) -> N
         ):
             store.append(Write(stream_of("one"), [event], ANY))
 
-    (line,) = capsys.readouterr().out.splitlines()
+    (line,) = capsys.readouterr().err.splitlines()
     assert line.endswith(" one  paused: rest")
 
 
@@ -123,7 +123,7 @@ def test_what_is_in_a_log_does_not_reach_the_terminal(capsys: pytest.CaptureFixt
     with open_store("memory://") as store, watched(Scheduler(store), "lines"):
         store.append(Write(stream_of("one"), [registry.encode(paused)], ANY))
 
-    assert "paused: \\x1b[2J [bold]x" in capsys.readouterr().out
+    assert "paused: \\x1b[2J [bold]x" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("view", ["lines", "status"])
