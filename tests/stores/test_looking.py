@@ -217,6 +217,43 @@ def test_a_command_that_looks_makes_nothing(
     assert contents(path.parent) == before
 
 
+def test_what_is_not_there_is_not_made(url: str, path: Path) -> None:
+    """
+    Unlike a store that is opened to write.
+    """
+    with pytest.raises(StoreFailed, match="there is no store at"):
+        look(url)
+    with pytest.raises(StoreFailed, match="there is no store at"):
+        look(f"{url}/no/such")
+
+    assert contents(path.parent) == {}
+
+
+def test_whoever_looks_follows_a_map_that_grows(path: Path) -> None:
+    """
+    L2: another process made it larger than the one that is looked through.
+    """
+    url = f"lmdb:///{path}"
+    with open_store(url, map_size=lmdb_files.SMALL) as store:
+        store.append(Write("a", [EVENT], ANY))
+    with open_store(url, map_size=lmdb_files.SMALL, mode="ro") as store:
+        assert len(store.read().events) == 1
+
+        program = [sys.executable, "-c", GROW, url]
+        subprocess.run(program, timeout=60, check=True)
+
+        assert store.read(limit=1, backwards=True).events[0].data == bytes(1_000_000)
+        assert cast("VerifiableStore", store).verify() == []
+
+
+GROW: Final = """
+import sys
+from azoth import ANY, NewEvent, Write, open_store
+with open_store(sys.argv[1]) as store:
+    store.append(Write("a", [NewEvent("T", bytes(1_000_000))] * 3, ANY))
+"""
+
+
 def test_a_store_that_was_emptied_is_damaged(filled: str, scheme: str, path: Path) -> None:
     """
     What was made once cannot be new.
