@@ -2,7 +2,8 @@
 What a user's own tests need.
 
 A clock that is moved by hand, tests of deciders that read as sentences, a store that fails on
-purpose, and a suite for store authors.
+purpose, and for store authors a suite (`azoth.testing.conformance`) and a machine that compares two
+stores (`azoth.testing.model`).
 """
 
 from azoth.testing.clock import ManualClock

@@ -29,7 +29,7 @@ class TakesItsPositionBeforeTheLock(AppendMutant):
     def appends(self, request: AppendRequest) -> Appended:
         draft = Draft(self._log, Instant(0))
         answer = self.admit(draft, request)
-        draft.recorded_at = self._clock.now()
+        draft.recorded_at = Instant(max(draft.recorded_at, self._clock.now()))
         with self._opened() as log:
             log.apply(draft)
             self._bell.ring(log.head)
