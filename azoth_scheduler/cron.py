@@ -12,18 +12,18 @@ from typing import Final
 from attrs import frozen
 
 from azoth.clocks import instant_of
-from azoth_scheduler._cron_days import DayMatch, DayRule
-from azoth_scheduler._cron_fields import parse
-from azoth_scheduler._cron_lint import (
+from azoth_scheduler._cron.days import DayMatch, DayRule
+from azoth_scheduler._cron.fields import parse
+from azoth_scheduler._cron.lint import (
     ClockPolicy,
     of_clock_changes,
     of_day_fields,
     of_steps,
     of_weekdays,
 )
-from azoth_scheduler._cron_timetable import SEARCH_YEARS_MAX, DstPolicy, Timetable
-from azoth_scheduler._cron_words import words
-from azoth_scheduler._cron_zones import zone_named
+from azoth_scheduler._cron.timetable import SEARCH_YEARS_MAX, DstPolicy, Timetable
+from azoth_scheduler._cron.words import words
+from azoth_scheduler._cron.zones import zone_named
 from azoth_scheduler.errors import InvalidSchedule
 
 __all__ = [

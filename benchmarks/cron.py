@@ -16,7 +16,8 @@ from importlib.util import find_spec
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from azoth_scheduler import _cron_fields, cron
+from azoth_scheduler import cron
+from azoth_scheduler._cron.fields import parse as parse_fields
 from azoth_scheduler.schedules import Cron
 
 NOW: Final = datetime(2026, 7, 14, 13, 7, 22, tzinfo=UTC)
@@ -45,7 +46,7 @@ def ours(expr: str, tz: str) -> tuple[Work, Work]:
 
     def parse() -> object:
         cron.timetable.cache_clear()
-        _cron_fields.parse.cache_clear()
+        parse_fields.cache_clear()
         return Cron(expr, tz=tz)
 
     return parse, lambda: schedule.next_run_time(NOW)

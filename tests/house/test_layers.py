@@ -17,6 +17,7 @@ pytestmark = pytest.mark.no_cover
 CORE_PURE: Final = "The pure modules of azoth touch nothing"
 SCHEDULER_PURE: Final = "The pure modules of azoth_scheduler touch nothing"
 CORE_LAYERS: Final = "azoth: lower modules never import higher ones"
+CRON_LAYERS: Final = "azoth_scheduler._cron: from text to instants, and never back"
 PACKAGES: Final = "The scheduler and each store stand on the core, and on nothing of each other"
 
 TRESPASSES: Final = {
@@ -24,6 +25,11 @@ TRESPASSES: Final = {
     "its neighbour does it for it": (CORE_PURE, "azoth/errors.py", "import threading"),
     "a pure module draws a number": (SCHEDULER_PURE, "azoth_scheduler/retries.py", "import random"),
     "a lower module imports a higher one": (CORE_LAYERS, "azoth/errors.py", "import azoth.store"),
+    "a parser knows the calendar": (
+        CRON_LAYERS,
+        "azoth_scheduler/_cron/fields.py",
+        "import azoth_scheduler._cron.days",
+    ),
     "a new module has no place yet": (CORE_LAYERS, "azoth/misc.py", ""),
     "the core imports a store": (PACKAGES, "azoth/store.py", "import azoth_memory"),
     "the core imports the scheduler": (PACKAGES, "azoth/store.py", "import azoth_scheduler"),

@@ -14,7 +14,7 @@ from zoneinfo import TZPATH, ZoneInfo, available_timezones
 import pytest
 
 from azoth.clocks import instant_of
-from azoth_scheduler._cron_zones import SECOND_MAX, Zone
+from azoth_scheduler._cron.zones import SECOND_MAX, Zone
 from azoth_scheduler.cron import DstPolicy
 from azoth_scheduler.schedules import Cron
 from tests.support.cron_reference import clock_changes, local, offset_at
@@ -268,7 +268,7 @@ def test_a_block_that_begins_in_repeated_time_knows_it(monkeypatch: pytest.Monke
     zone = Zone(ZoneInfo("America/New_York"))
     back = int(datetime(2026, 11, 1, 6, tzinfo=UTC).timestamp())
     expected = [zone.stretch(second)[2:] for second in range(back - 7_200, back + 7_200, 60)]
-    monkeypatch.setattr("azoth_scheduler._cron_zones._BLOCK_BITS", 10)
+    monkeypatch.setattr("azoth_scheduler._cron.zones._BLOCK_BITS", 10)
 
     cut = Zone(ZoneInfo("America/New_York"))
 

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from itertools import product
 from typing import Final
 
-from azoth_scheduler._cron_days import Combination
-from azoth_scheduler._cron_fields import CronFields
-from azoth_scheduler._cron_vocabulary import HOUR, MINUTE, SECOND, FieldSpec
+from azoth_scheduler._cron.days import Combination
+from azoth_scheduler._cron.fields import CronFields
+from azoth_scheduler._cron.vocabulary import HOUR, MINUTE, SECOND, FieldSpec
 
 _TIMES_MAX: Final = 6  # more times of a day than these are said by their parts
 _LIST_MAX: Final = 8  # longer lists are cut in the middle

@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from typing import Final, Literal
 
 from azoth.clocks import Instant, instant_of
-from azoth_scheduler._cron_days import DayRule
-from azoth_scheduler._cron_fields import CronFields
-from azoth_scheduler._cron_local import DAY_SECONDS, LocalTimes
-from azoth_scheduler._cron_zones import SECOND_MAX, Stretch, Zone
+from azoth_scheduler._cron.days import DayRule
+from azoth_scheduler._cron.fields import CronFields
+from azoth_scheduler._cron.local import DAY_SECONDS, LocalTimes
+from azoth_scheduler._cron.zones import SECOND_MAX, Stretch, Zone
 
 DstPolicy = Literal["cron", "literal", "skip_once"]
 """

@@ -8,7 +8,7 @@ can depend on, so each shape's answer is computed once and kept.
 from datetime import date
 from typing import Final, Literal, assert_never
 
-from azoth_scheduler._cron_fields import CronFields
+from azoth_scheduler._cron.fields import CronFields
 
 DayMatch = Literal["and", "or"]
 """Whether both day fields must match, or either."""

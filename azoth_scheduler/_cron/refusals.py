@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Final, NoReturn, TypeAlias
 
-from azoth_scheduler._cron_vocabulary import (
+from azoth_scheduler._cron.vocabulary import (
     DAY,
     FIELDS,
     HOUR,

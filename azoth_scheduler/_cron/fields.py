@@ -2,7 +2,7 @@
 The cron dialect: text in, sets of numbers out, and a reason with a guess for what is refused.
 
 Six fields, seconds first; five mean second 0. Sunday is 0 and 7. Nothing here knows a calendar or
-a time zone: `_cron_days` turns day fields into days, `_cron_zones` local times into instants.
+a time zone: `days` turns day fields into days, `zones` local times into instants.
 """
 
 import re
@@ -11,14 +11,14 @@ from typing import Final
 
 from attrs import frozen
 
-from azoth_scheduler._cron_refusals import (
+from azoth_scheduler._cron.refusals import (
     Refusal,
     refuse_count,
     refuse_item,
     refuse_macro,
     refuse_text,
 )
-from azoth_scheduler._cron_vocabulary import FIELDS, MACROS, WEEKDAY
+from azoth_scheduler._cron.vocabulary import FIELDS, MACROS, WEEKDAY
 from azoth_scheduler.errors import InvalidSchedule
 
 EXPR_LENGTH_MAX: Final = 1_000

@@ -9,11 +9,11 @@ from typing import Final
 
 from attrs import frozen
 
-from azoth_scheduler._cron_days import DayMatch
-from azoth_scheduler._cron_fields import CronFields
-from azoth_scheduler._cron_local import DAY_SECONDS, LocalTimes
-from azoth_scheduler._cron_vocabulary import FIELDS, WEEKDAY
-from azoth_scheduler._cron_zones import Stretch, Zone
+from azoth_scheduler._cron.days import DayMatch
+from azoth_scheduler._cron.fields import CronFields
+from azoth_scheduler._cron.local import DAY_SECONDS, LocalTimes
+from azoth_scheduler._cron.vocabulary import FIELDS, WEEKDAY
+from azoth_scheduler._cron.zones import Stretch, Zone
 
 # Clocks change on the same weekdays each year: after 28 years every date has had its turn.
 _CYCLE_SECONDS: Final = 28 * 366 * DAY_SECONDS

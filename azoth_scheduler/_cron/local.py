@@ -6,8 +6,8 @@ A reading is a whole number of seconds since a local 1970-01-01 00:00.
 
 from typing import Final
 
-from azoth_scheduler._cron_days import DayRule
-from azoth_scheduler._cron_fields import CronFields
+from azoth_scheduler._cron.days import DayRule
+from azoth_scheduler._cron.fields import CronFields
 
 DAY_SECONDS: Final = 86_400
 """Seconds of a day on a wall clock."""

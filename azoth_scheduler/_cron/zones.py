@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from azoth_scheduler._cron_local import DAY_SECONDS
+from azoth_scheduler._cron.local import DAY_SECONDS
 from azoth_scheduler.errors import InvalidSchedule
 
 SECOND_MAX: Final = 253_402_300_799
