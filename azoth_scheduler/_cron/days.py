@@ -34,7 +34,7 @@ class DayRule:
         combine: How the two day fields make one answer.
     """
 
-    __slots__ = ("_every_day", "_fields", "_months", "_shapes", "combine")
+    __slots__ = ("_every_day", "_fields", "_months", "_searched", "_shapes", "combine")
 
     def __init__(self, fields: CronFields, day_match: DayMatch | None) -> None:
         self._fields = fields
@@ -42,6 +42,9 @@ class DayRule:
         self.combine: Combination = _combination(fields, day_match)
         self._every_day = fields.months == _EVERY_MONTH and fields.is_bare(3) and fields.is_bare(5)
         self._shapes: dict[int, int] = {}
+        # The months last searched: their first day, the first day after them, and the days named.
+        # One tuple, so that threads that share the rule never see half of a change.
+        self._searched: tuple[int, int, int] = (0, 0, 0)
 
     def ever_matches(self) -> bool:
         """
@@ -64,30 +67,15 @@ class DayRule:
         Returns:
             A day, or None if the calendar ends before, with the year 9999.
         """
-        if day > _DAY_LAST:
-            return None
         if self._every_day:
-            return day
-        start = date.fromordinal(day + _EPOCH_ORDINAL)
-        year, month = start.year, start.month
-        month_start = day - start.day + 1
-        if self._months >> month & 1:
-            found = self._of_month(month_start, year, month) >> start.day
+            return day if day <= _DAY_LAST else None
+        begin, end, named = self._searched
+        if begin <= day < end:
+            # Who asks on asks from about the last answer on, and most often finds it here.
+            found = named >> day - begin
             if found:
                 return day + (found & -found).bit_length() - 1
-        while True:
-            later = self._months >> (month + 1)
-            if later:
-                month += (later & -later).bit_length()
-            else:
-                month = (self._months & -self._months).bit_length() - 1
-                year += 1
-                if year > date.max.year:
-                    return None
-            month_start = date(year, month, 1).toordinal() - _EPOCH_ORDINAL
-            found = self._of_month(month_start, year, month)
-            if found:
-                return month_start + (found & -found).bit_length() - 2
+        return self._search(day)
 
     def count(self, begin: int, end: int) -> int:
         """
@@ -107,12 +95,34 @@ class DayRule:
             day = self.first(next_month)
         return count
 
+    def _search(self, day: int) -> int | None:
+        if day > _DAY_LAST:
+            return None
+        start = date.fromordinal(day + _EPOCH_ORDINAL)
+        year, month = start.year, start.month
+        begin = month_start = day - start.day + 1
+        days = self._of_month(begin, year, month) if self._months >> month & 1 else 0
+        found = days >> start.day << start.day
+        while not found:
+            later = self._months >> (month + 1)
+            if later:
+                month += (later & -later).bit_length()
+            else:
+                month = (self._months & -self._months).bit_length() - 1
+                year += 1
+                if year > date.max.year:
+                    return None
+            month_start = date(year, month, 1).toordinal() - _EPOCH_ORDINAL
+            found = self._of_month(month_start, year, month)
+        if month_start != begin:
+            days |= found << month_start - begin
+        # A month's bits count from 1.
+        self._searched = (begin, month_start + _length(year, month), days >> 1)
+        return month_start + (found & -found).bit_length() - 2
+
     def _of_month(self, month_start: int, year: int, month: int) -> int:
-        length = _LENGTHS[month]
-        if month == 2 and year % 4 == 0 and (year % 100 != 0 or year % 400 == 0):
-            length = 29
         # The epoch was a Thursday, weekday 4.
-        return self._days((month_start + 4) % 7, length)
+        return self._days((month_start + 4) % 7, _length(year, month))
 
     def _days(self, weekday: int, length: int) -> int:
         shape = length * 7 + weekday

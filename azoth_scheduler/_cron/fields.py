@@ -137,6 +137,10 @@ def _read(texts: tuple[str, ...]) -> CronFields:
 def _numbers(text: str, field: int, texts: tuple[str, ...]) -> int:
     if text in {"*", "?"}:
         return _EVERY[field]
+    spec = FIELDS[field]
+    # Most fields are one number, and that needs no regular expression.
+    if len(text) <= 2 and text.isdigit() and spec.low <= int(text) <= spec.high:
+        return 1 << int(text)
     found = 0
     for item in text.split(","):
         found |= _item(item, field, texts)

@@ -6,6 +6,7 @@ the zone, by one of two rules. Schedules whose minute or hour begins with `*` fo
 they fire at each second whose local reading matches. The others fire once for each local reading.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final, Literal
 
@@ -47,6 +48,7 @@ class Timetable:
     """
 
     __slots__ = (
+        "_stretch",
         "_tzinfo",
         "days",
         "fields",
@@ -67,6 +69,7 @@ class Timetable:
         self.fires_after_gap = dst == "cron" and not self.follows_elapsed
         self._tzinfo = UTC if zone is None else zone.tzinfo
         self.zone = zone
+        self._stretch: Callable[[int], Stretch] = _always if zone is None else zone.stretch
 
     def next_instant(self, after: Instant) -> Instant | None:
         """
@@ -130,9 +133,6 @@ class Timetable:
         found = self._by_elapsed(second) if self.follows_elapsed else self._once_each(second)
         return found if found is not None and found <= SECOND_MAX else None
 
-    def _stretch(self, second: int) -> Stretch:
-        return _EVER if self.zone is None else self.zone.stretch(second)
-
     def _by_elapsed(self, second: int) -> int | None:
         give_up = second + _SEARCH_SECONDS_MAX
         while second <= give_up:
@@ -181,6 +181,10 @@ class Timetable:
             # The readings of a gap fire together, at its end.
             count += self.local.count(unread, begin) > 0
         return count
+
+
+def _always(_second: int) -> Stretch:
+    return _EVER
 
 
 def _second_of(when: datetime) -> int:

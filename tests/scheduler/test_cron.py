@@ -330,3 +330,30 @@ def test_only_cron_py_imports_croniter() -> None:
     ]
 
     assert importers == ["azoth_scheduler/cron.py"]
+
+
+@pytest.mark.parametrize(
+    "expr",
+    ["0 30 9 * * 1-5", "0 0 0 29 2 *", "0 0 0 L * *", "0 0 12 1,31 3,8 *", "0 0 0 * 12 5#5"],
+)
+def test_an_answer_does_not_depend_on_what_was_asked_before(expr: str) -> None:
+    """
+    A timetable keeps the days that it found last: a jump back or over years asks anew.
+    """
+    starts = [NEW_YEAR + timedelta(days=number * 23, hours=number) for number in range(300)]
+    expected: list[datetime | None] = []
+    for start in starts:
+        timetable.cache_clear()
+        expected.append(Cron(expr).next_run_time(start))
+    questions = list(zip(starts, expected, strict=True))
+
+    schedule = Cron(expr)
+    for start, answer in [*questions, *reversed(questions), *sorted(questions, key=by_day)]:
+        assert answer == schedule.next_run_time(start)
+
+
+def by_day(question: tuple[datetime, datetime | None]) -> tuple[int, int]:
+    """
+    Return a key that puts neighbours far apart.
+    """
+    return question[0].day, -question[0].year
