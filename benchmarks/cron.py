@@ -2,6 +2,7 @@
 Ask how long it takes to parse a cron expression, and to find its next time.
 
 Ours, croniter, cronsim and, where they are installed, APScheduler and croniter-rs, in one run.
+Each is asked as a scheduler asks: from one instant, then from one some hours later, and so on.
 Times are the best of several rounds: what was slower was disturbed. `-` means that it is refused.
 
     python benchmarks/cron.py [--rounds N]
@@ -10,9 +11,10 @@ Times are the best of several rounds: what was slower was disturbed. `-` means t
 import argparse
 import timeit
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from importlib.util import find_spec
+from itertools import cycle
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -20,7 +22,10 @@ from azoth_scheduler import cron
 from azoth_scheduler._cron.fields import parse as parse_fields
 from azoth_scheduler.schedules import Cron
 
-NOW: Final = datetime(2026, 7, 14, 13, 7, 22, tzinfo=UTC)
+STARTS: Final = [
+    datetime(2026, 7, 14, 13, 7, 22, tzinfo=UTC) + number * timedelta(hours=5, minutes=7)
+    for number in range(64)
+]
 ZONE: Final = "America/New_York"
 EXPRESSIONS: Final = {
     "0 */5 * * * *": "every 5 minutes",
@@ -43,13 +48,14 @@ def ours(expr: str, tz: str) -> tuple[Work, Work]:
     Return what parses an expression and what finds its next time.
     """
     schedule = Cron(expr, tz=tz)
+    starts = cycle(STARTS)
 
     def parse() -> object:
         cron.timetable.cache_clear()
         parse_fields.cache_clear()
         return Cron(expr, tz=tz)
 
-    return parse, lambda: schedule.next_run_time(NOW)
+    return parse, lambda: schedule.next_run_time(next(starts))
 
 
 def croniter(expr: str, tz: str, module: str = "croniter") -> tuple[Work, Work]:
@@ -57,11 +63,11 @@ def croniter(expr: str, tz: str, module: str = "croniter") -> tuple[Work, Work]:
     Return the same of croniter, or of another library with its interface.
     """
     peer = import_module(module).croniter
-    now = NOW.astimezone(ZoneInfo(tz))
-    schedule = peer(expr, now, second_at_beginning=True)
+    starts = cycle(local_starts(tz))
+    schedule = peer(expr, next(starts), second_at_beginning=True)
     return (
-        lambda: peer(expr, now, second_at_beginning=True),
-        lambda: schedule.get_next(datetime, start_time=now),
+        lambda: peer(expr, STARTS[0], second_at_beginning=True),
+        lambda: schedule.get_next(datetime, start_time=next(starts)),
     )
 
 
@@ -77,14 +83,15 @@ def cronsim(expr: str, tz: str) -> tuple[Work, Work]:
     Return the same of cronsim; its start is set again before each answer.
     """
     peer = import_module("cronsim").CronSim
-    now = NOW if tz == "UTC" else NOW.astimezone(ZoneInfo(tz))
-    schedule = peer(expr, now)
+    starts = cycle(local_starts(tz))
+    schedule = peer(expr, next(starts))
 
     def following() -> object:
-        schedule.dt = now
+        # Made for one walk from one start, it is moved to the next one by hand.
+        schedule.dt = next(starts)
         return next(schedule)
 
-    return lambda: peer(expr, now), following
+    return lambda: peer(expr, STARTS[0]), following
 
 
 def apscheduler(expr: str, tz: str) -> tuple[Work, Work]:
@@ -96,12 +103,19 @@ def apscheduler(expr: str, tz: str) -> tuple[Work, Work]:
     fields: dict[str, Any] = dict(zip(names, expr.replace("1-5", "mon-fri").split(), strict=True))
     if "L" in expr:
         fields |= {"day": "last fri", "day_of_week": "*"}
-    now = NOW.astimezone(ZoneInfo(tz))
+    starts = cycle(local_starts(tz))
     trigger = peer(timezone=tz, **fields)
     return (
         lambda: peer(timezone=tz, **fields),
-        lambda: trigger.get_next_fire_time(None, now),
+        lambda: trigger.get_next_fire_time(None, next(starts)),
     )
+
+
+def local_starts(tz: str) -> list[datetime]:
+    """
+    Return the instants to start from in a zone, which is where peers want them.
+    """
+    return STARTS if tz == "UTC" else [start.astimezone(ZoneInfo(tz)) for start in STARTS]
 
 
 Peer = Callable[[str, str], tuple[Work, Work]]
@@ -123,7 +137,7 @@ def microseconds(work: Work, rounds: int) -> float:
     """
     work()
     timer = timeit.Timer(work)
-    number = 1
+    number = len(STARTS)
     while timer.timeit(number) < 0.001:
         number *= 2
     return min(timer.repeat(rounds, number)) / number * 1e6
