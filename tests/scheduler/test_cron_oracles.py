@@ -1,7 +1,7 @@
 """
 Our evaluator against three others: a slow one of our own, croniter and cronsim.
 
-`AZOTH_PROFILE=soak` tries 20,000 expressions against the slow one.
+Each run tries some; the test marked `soak` tries 20,000 expressions against the slow one.
 """
 
 from collections import Counter
@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from cronsim import CronSim
-from hypothesis import assume, example, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from azoth_scheduler.cron import DayMatch, DstPolicy, croniter_next
@@ -44,12 +44,14 @@ DAY: Final = timedelta(days=1)
 FIRST: Final = datetime.fromisoformat("1971-01-01")
 LAST: Final = datetime.fromisoformat("2090-01-01")
 MICROSECOND: Final = timedelta(microseconds=1)
+SECOND: Final = timedelta(seconds=1)
+APIA_LEAPS: Final = datetime(2011, 12, 29, 12, tzinfo=UTC)
 
 profile: Final = settings()
-# The soak profile, 2,000 examples, makes 20,000 of it; a usual run shall take seconds.
-soaked: Final = profile.max_examples > 100
-many: Final = settings(max_examples=(10 if soaked else 3) * profile.max_examples)
-some: Final = settings(max_examples=(10 if soaked else 2) * profile.max_examples)
+# A usual run shall take seconds.
+many: Final = settings(max_examples=2 * profile.max_examples)
+# On a loaded machine drawing is slow, and no mistake of the test.
+soak: Final = settings(max_examples=20_000, suppress_health_check=[HealthCheck.too_slow])
 
 
 @st.composite
@@ -77,6 +79,7 @@ def numbers(low: int, high: int, end: int) -> st.SearchStrategy[str]:
 MINUTES: Final = numbers(0, 59, 59)
 # Readings that change with the clock lie around midnight and until four.
 HOURS: Final = numbers(0, 23, 23) | st.sampled_from(["0", "1", "2", "3", "1-3", "23,0", "*"])
+NIGHT_HOURS: Final = st.sampled_from(["0", "1", "2", "0-3", "22,23", "*", "*/2"])
 DAYS: Final = st.just("*") | numbers(1, 31, 31)
 SPECIAL_DAYS: Final = DAYS | st.sampled_from(["L", "LW", "L,15", "LW,1"])
 MONTHS: Final = st.just("*") | numbers(1, 12, 12) | st.sampled_from(["JAN-mar", "oct,NOV"])
@@ -118,19 +121,47 @@ def starts(draw: st.DrawFn, tz: str) -> datetime:
     return near + draw(st.sampled_from([0, 0, -1, 1, 500_000])) * MICROSECOND
 
 
+@st.composite
+def questions(draw: st.DrawFn) -> tuple[str, str, dict[str, Any], datetime]:
+    """
+    Draw an expression, a zone, the options, and where to start.
+    """
+    tz = draw(st.sampled_from(ZONES))
+    return draw(SIX), tz, draw(OPTIONS), draw(starts(tz))
+
+
 @many
-@given(expr=SIX, tz=st.sampled_from(ZONES), options=OPTIONS, data=st.data())
-@example(expr="0 0 0 * * *", tz="Pacific/Apia", options={"dst": "cron"}, data=None)
-@example(expr="0 0 12 30 12 *", tz="Pacific/Apia", options={"dst": "cron"}, data=None)
+@given(question=questions())
+@example(question=("0 0 0 * * *", "Pacific/Apia", {"dst": "cron"}, APIA_LEAPS))
+@example(question=("0 0 12 30 12 *", "Pacific/Apia", {"dst": "cron"}, APIA_LEAPS))
 def test_it_agrees_with_the_slow_evaluator(
-    expr: str, tz: str, options: dict[str, Any], data: st.DataObject | None
+    question: tuple[str, str, dict[str, Any], datetime],
 ) -> None:
     """
     Three steps: each strictly later, nothing in between skipped, nothing invented.
     """
+    agree(*question)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(0)
+@soak
+@given(question=questions())
+def test_it_agrees_with_the_slow_evaluator_20_000_times(
+    question: tuple[str, str, dict[str, Any], datetime],
+) -> None:
+    """
+    The same, for as many expressions, zones and starts as take minutes.
+    """
+    agree(*question)
+
+
+def agree(expr: str, tz: str, options: dict[str, Any], after: datetime) -> None:
+    """
+    Compare three steps of both evaluators.
+    """
     schedule = valid(expr, tz, **options)
     reference = Reference(expr, tz, **options)
-    after = data.draw(starts(tz)) if data else datetime(2011, 12, 29, 12, tzinfo=UTC)
 
     for _ in range(3):
         expected = reference.next_after(after)
@@ -144,7 +175,33 @@ def test_it_agrees_with_the_slow_evaluator(
         after = expected
 
 
-@some
+@given(
+    expr=joined(SECONDS, MINUTES, NIGHT_HOURS, st.just("* * *")),
+    tz=st.sampled_from(ZONES),
+    dst=st.sampled_from(["cron", "literal", "skip_once"]),
+    data=st.data(),
+)
+def test_each_second_around_a_change_fires_or_not(
+    expr: str, tz: str, dst: DstPolicy, data: st.DataObject
+) -> None:
+    """
+    Walking through ten minutes meets the seconds that are occurrences when asked one by one.
+    """
+    schedule = valid(expr, tz, dst)
+    reference = Reference(expr, tz, dst)
+    begin = data.draw(starts(tz)).replace(microsecond=0)
+    seconds = [begin + number * SECOND for number in range(1, 600)]
+
+    found: list[datetime] = []
+    following = schedule.next_run_time(begin)
+    while following is not None and following.astimezone(UTC) <= seconds[-1]:
+        found.append(following.astimezone(UTC))
+        following = schedule.next_run_time(following)
+
+    assert [when for when in seconds if reference.occurs_at(when)] == found
+
+
+@many
 @given(
     expr=joined(MINUTES, MINUTES, HOURS, DAYS, MONTHS, WEEKDAYS),
     after=st.datetimes(FIRST, LAST),
@@ -161,7 +218,7 @@ def test_croniter_agrees_on_lists_of_numbers(expr: str, after: datetime) -> None
     assert croniter_next(expr, after) == found.replace(tzinfo=None)
 
 
-@some
+@many
 @given(
     expr=joined(MINUTES, HOURS, DAYS, MONTHS, st.just("*") | numbers(0, 7, 6)),
     tz=st.sampled_from(PLAIN_ZONES),
@@ -183,7 +240,7 @@ def test_cronsim_agrees_in_plain_zones(expr: str, tz: str, data: st.DataObject) 
     assert expected.astimezone(UTC) == found.astimezone(UTC)
 
 
-@some
+@many
 @given(
     time=st.tuples(st.integers(0, 59), st.integers(0, 4)),
     tz=st.sampled_from(ZONES),
