@@ -11,6 +11,7 @@ from azoth_scheduler.errors import (
     RunCancelled,
     RunNotFound,
     SchedulerError,
+    TaskChanged,
     TaskExists,
     TaskNotFound,
 )
@@ -22,6 +23,7 @@ from azoth_scheduler.events import (
     TaskPaused,
     TaskResumed,
     TaskRunAbandoned,
+    TaskRunBuffered,
     TaskRunCancelRequested,
     TaskRunSkipped,
     TaskRunStarted,
@@ -42,10 +44,12 @@ from azoth_scheduler.requests import ScheduledTask, ScheduleTaskRequest
 from azoth_scheduler.retries import RetryPolicy
 from azoth_scheduler.scheduler import Scheduler
 from azoth_scheduler.schedules import Cron, Immediate, Interval, OneTime, Schedule
+from azoth_scheduler.signals import Discard, Retry, Snooze
 from azoth_scheduler.task import Status, Totals
 
 __all__ = [
     "Cron",
+    "Discard",
     "Executor",
     "Explanation",
     "HandlerNotFound",
@@ -57,6 +61,7 @@ __all__ = [
     "InvalidTask",
     "MemoryScheduleProjection",
     "OneTime",
+    "Retry",
     "RetryPolicy",
     "RunCancelled",
     "RunNotFound",
@@ -67,10 +72,12 @@ __all__ = [
     "Scheduler",
     "SchedulerError",
     "SchedulerEvent",
+    "Snooze",
     "SqliteScheduleProjection",
     "Status",
     "StopSignal",
     "TaskCancelled",
+    "TaskChanged",
     "TaskContext",
     "TaskDisabled",
     "TaskEvent",
@@ -83,6 +90,7 @@ __all__ = [
     "TaskResumed",
     "TaskRun",
     "TaskRunAbandoned",
+    "TaskRunBuffered",
     "TaskRunCancelRequested",
     "TaskRunSkipped",
     "TaskRunStarted",

@@ -2,20 +2,37 @@
 The life of an attempt, as decided: claimed, ended with an outcome, or taken from its worker.
 """
 
-from azoth.clocks import Instant, datetime_of
+from typing import Final, Literal
+
+from attrs import evolve, frozen
+
+from azoth.clocks import Instant, Microseconds, datetime_of
 from azoth_scheduler.commands import AbandonRun, RecordOutcome, StartRun
 from azoth_scheduler.events import (
     SchedulerEvent,
     TaskDisabled,
     TaskExecuted,
     TaskRunAbandoned,
+    TaskRunCancelRequested,
     TaskRunStarted,
 )
-from azoth_scheduler.occurrences import CaughtUp, catch_up, overlapped
+from azoth_scheduler.grid import Occurrence, grid_of
+from azoth_scheduler.occurrences import catch_up, delayed_after, expired, overlapped
 from azoth_scheduler.schedules import is_recurring
-from azoth_scheduler.task import OpenRun, TaskState, startable
+from azoth_scheduler.task import OpenRun, TaskState, is_held, startable
 
-__all__ = ["abandon_run", "record_outcome", "run_id_of", "start_run"]
+__all__ = [
+    "SNOOZES_MAX",
+    "abandon_run",
+    "ask_run",
+    "ask_to_stop",
+    "record_outcome",
+    "run_id_of",
+    "start_run",
+]
+
+SNOOZES_MAX: Final = 1_000
+"""Of one run: what is put off more often is not waiting for anything."""
 
 
 def run_id_of(task_id: str, generation: int, nominal_at: Instant) -> str:
@@ -30,33 +47,90 @@ def run_id_of(task_id: str, generation: int, nominal_at: Instant) -> str:
 
 def start_run(state: TaskState, command: StartRun) -> tuple[SchedulerEvent, ...]:
     """
-    Claim the attempt that is due: of a run that waits, else of the occurrences that are due.
+    Claim the attempt that is due: of a run that waits, of what was kept, else of what is due now.
+
+    Under `cancel_other` an occurrence that is due first asks the open runs to stop.
     """
     now = max(command.at, state.updated_at)
-    if state.active or state.cancelled:
+    if state.cancelled:
         return ()
     waiting = [run for run in startable(state) if run.retry_at is not None and run.retry_at <= now]
     if waiting:
         run = min(waiting, key=lambda one: one.retry_at or now)
-        following = (state.next_nominal_at, state.next_run_at)
-        return (_started(state, run, command, now, following),)
-    if state.runs or state.paused or state.disabled:
+        return (_started(state, run, command, now, _next_of(state)),)
+    if is_held(state):
         return ()
+    overlap = state.definition.options.overlap
+    if state.runs and overlap == "cancel_other":
+        is_due = state.next_run_at is not None and state.next_run_at <= now
+        return ask_to_stop(state, "another run is due", now) if is_due or state.buffered else ()
+    if state.runs and overlap != "allow":
+        return ()
+    return _take_kept(state, command, now) if state.buffered else _take_due(state, command, now)
+
+
+def _take_kept(state: TaskState, command: StartRun, now: Instant) -> tuple[SchedulerEvent, ...]:
+    gone = expired(state, now)
+    if gone is not None:
+        # What is left is taken up by the next decision, on the state after this event.
+        return (gone,)
+    kept = grid_of(state).occurrence(state.buffered[0])
+    return (_begun(state, kept, command, now, _next_of(state)),)
+
+
+def _take_due(state: TaskState, command: StartRun, now: Instant) -> tuple[SchedulerEvent, ...]:
     found = catch_up(state, now)
-    return () if found is None else _begun(state, found, command, now)
+    if found is None:
+        return ()
+    if found.start is None:
+        return found.before
+    upcoming = found.following
+    following = (None, None) if upcoming is None else (upcoming.nominal_at, upcoming.due_at)
+    return (*found.before, _begun(state, found.start, command, now, following), *found.after)
+
+
+def ask_to_stop(state: TaskState, reason: str, now: Instant) -> tuple[TaskRunCancelRequested, ...]:
+    """
+    Ask each open run to stop that was not asked yet.
+    """
+    return tuple(ask_run(state, run, reason, now) for run in state.runs if run.cancel is None)
+
+
+def ask_run(state: TaskState, run: OpenRun, reason: str, now: Instant) -> TaskRunCancelRequested:
+    """
+    Ask a run to stop: one that runs is closed by its outcome, one that waits by this event.
+    """
+    delayed = delayed_after(state, run, now) if run.fence is None else None
+    return TaskRunCancelRequested(
+        task_id=state.task_id,
+        generation=run.generation,
+        at=now,
+        reason=reason,
+        run_id=run.run_id,
+        execution_id=run.execution_id,
+        next_nominal_at=None if delayed is None else delayed.nominal_at,
+        next_run_at=None if delayed is None else delayed.due_at,
+    )
 
 
 def _begun(
-    state: TaskState, found: CaughtUp, command: StartRun, now: Instant
-) -> tuple[SchedulerEvent, ...]:
+    state: TaskState,
+    occurrence: Occurrence,
+    command: StartRun,
+    now: Instant,
+    following: tuple[Instant | None, Instant | None],
+) -> TaskRunStarted:
     run = OpenRun(
-        run_id=run_id_of(state.task_id, state.generation, found.nominal_at),
+        run_id=run_id_of(state.task_id, state.generation, occurrence.nominal_at),
         generation=state.generation,
-        nominal_at=found.nominal_at,
-        due_at=found.due_at,
+        nominal_at=occurrence.nominal_at,
+        due_at=occurrence.due_at,
     )
-    started = _started(state, run, command, now, (found.next_at, found.next_at))
-    return (started,) if found.skipped is None else (found.skipped, started)
+    return _started(state, run, command, now, following)
+
+
+def _next_of(state: TaskState) -> tuple[Instant | None, Instant | None]:
+    return state.next_nominal_at, state.next_run_at
 
 
 def _started(
@@ -99,7 +173,7 @@ def record_outcome(state: TaskState, command: RecordOutcome) -> tuple[SchedulerE
     if run is None:
         return ()
     now = max(command.at, state.updated_at)
-    executed = _executed(state, run, command, now)
+    executed = _executed(state, run, _within_limits(run, command), now)
     if executed.retry_at is not None or not _is_current(state, run):
         return (executed,)
     reason = _why_disabled(state, run, executed, command)
@@ -108,12 +182,19 @@ def record_outcome(state: TaskState, command: RecordOutcome) -> tuple[SchedulerE
     return executed, *overlapped(state, run, now)
 
 
+def _within_limits(run: OpenRun, command: RecordOutcome) -> RecordOutcome:
+    if command.outcome != "snoozed" or run.snoozes < SNOOZES_MAX:
+        return command
+    said = f"snoozed {SNOOZES_MAX:,} times, which is the limit of a run"
+    return evolve(command, outcome="failed", error=said, retry_after=None)
+
+
 def _executed(state: TaskState, run: OpenRun, command: RecordOutcome, now: Instant) -> TaskExecuted:
     failed = command.outcome in ("failed", "timed_out")
     retry_count = run.retry_count + failed
     completed_at = min(max(command.completed_at, run.started_at), now)
-    again = failed and retry_count < run.max_attempts and _may_retry(state, run)
-    retry_at = Instant(completed_at + command.policy.delay(retry_count)) if again else None
+    retry = _retry(state, run, command, retry_count)
+    delayed = delayed_after(state, run, now) if retry is None else None
     return TaskExecuted(
         task_id=state.task_id,
         generation=run.generation,
@@ -132,11 +213,35 @@ def _executed(state: TaskState, run: OpenRun, command: RecordOutcome, now: Insta
         traceback=command.traceback,
         triggered=command.triggered,
         retry_count=retry_count,
-        retry_at=retry_at,
-        retry_by="policy" if again else None,
-        next_nominal_at=state.next_nominal_at,
-        next_run_at=state.next_run_at,
+        retry_at=None if retry is None else Instant(completed_at + retry.wait + retry.jitter),
+        retry_jitter=Microseconds(0) if retry is None else retry.jitter,
+        retry_by=None if retry is None else retry.by,
+        next_nominal_at=state.next_nominal_at if delayed is None else delayed.nominal_at,
+        next_run_at=state.next_run_at if delayed is None else delayed.due_at,
     )
+
+
+@frozen
+class _Retry:
+    wait: Microseconds
+    jitter: Microseconds
+    by: Literal["policy", "handler"]
+
+
+def _retry(
+    state: TaskState, run: OpenRun, command: RecordOutcome, retry_count: int
+) -> _Retry | None:
+    if not _may_retry(state, run):
+        return None
+    if command.outcome == "snoozed":
+        return _Retry(command.retry_after or Microseconds(0), Microseconds(0), "handler")
+    failed = command.outcome in ("failed", "timed_out")
+    if not failed or retry_count >= run.max_attempts or command.policy.gives_up(command.raised):
+        return None
+    if command.retry_after is not None:
+        return _Retry(command.retry_after, Microseconds(0), "handler")
+    policy = command.policy
+    return _Retry(policy.delay(retry_count), policy.jitter_of(run.execution_id), "policy")
 
 
 def _is_current(state: TaskState, run: OpenRun) -> bool:
@@ -154,13 +259,18 @@ def _why_disabled(
         return None
     if executed.outcome in ("failed", "timed_out"):
         stops = command.policy.on_exhausted == "disable"
-        attempts = "attempt" if run.max_attempts == 1 else "attempts"
-        said = f"exhausted: {executed.retry_count} of {run.max_attempts} {attempts} failed"
-        return said if stops else None
+        return _why_exhausted(run, executed, command) if stops else None
     # A one-shot that would never run again must not look as if it had been done.
     once = not (run.triggered or is_recurring(state.definition.schedule))
     said = "discarded" if executed.error is None else f"discarded: {executed.error}"
     return said if executed.outcome == "discarded" and once else None
+
+
+def _why_exhausted(run: OpenRun, executed: TaskExecuted, command: RecordOutcome) -> str:
+    if executed.retry_count < run.max_attempts and command.policy.gives_up(command.raised):
+        return f"exhausted: the retry policy gives up on {executed.error_type}"
+    attempts = "attempt" if run.max_attempts == 1 else "attempts"
+    return f"exhausted: {executed.retry_count} of {run.max_attempts} {attempts} failed"
 
 
 def _disabled(
@@ -192,6 +302,7 @@ def abandon_run(state: TaskState, command: AbandonRun) -> tuple[SchedulerEvent, 
     lost = run.lost_count if command.given_back else run.lost_count + 1
     too_often = lost >= command.lost_max and not command.given_back
     again = _may_retry(state, run) and not too_often
+    delayed = None if again else delayed_after(state, run, now)
     abandoned = TaskRunAbandoned(
         task_id=state.task_id,
         generation=run.generation,
@@ -205,6 +316,8 @@ def abandon_run(state: TaskState, command: AbandonRun) -> tuple[SchedulerEvent, 
         lost_count=lost,
         lease_until=command.lease_until,
         retry_at=now if again else None,
+        next_nominal_at=None if delayed is None else delayed.nominal_at,
+        next_run_at=None if delayed is None else delayed.due_at,
     )
     if again or not _is_current(state, run):
         return (abandoned,)

@@ -18,6 +18,7 @@ from azoth_scheduler.events import (
     TaskPaused,
     TaskResumed,
     TaskRunAbandoned,
+    TaskRunBuffered,
     TaskRunCancelRequested,
     TaskRunSkipped,
     TaskRunStarted,
@@ -28,7 +29,16 @@ from azoth_scheduler.task import Definition, OpenRun, TaskState, Totals
 
 __all__ = ["evolve", "skip_event"]
 
-_WithNext: TypeAlias = TaskScheduled | TaskRunStarted | TaskExecuted | TaskRunSkipped | TaskResumed
+_WithNext: TypeAlias = (
+    TaskScheduled
+    | TaskRunStarted
+    | TaskExecuted
+    | TaskRunAbandoned
+    | TaskRunSkipped
+    | TaskRunBuffered
+    | TaskRunCancelRequested
+    | TaskResumed
+)
 
 
 def evolve(state: TaskState, event: SchedulerEvent) -> TaskState:
@@ -60,6 +70,14 @@ def _next(event: _WithNext) -> dict[str, Any]:
     return {"next_nominal_at": event.next_nominal_at, "next_run_at": event.next_run_at}
 
 
+def _next_if_told(
+    state: TaskState, event: TaskRunAbandoned | TaskRunCancelRequested
+) -> dict[str, Any]:
+    # These move the schedule only where they close a run of a fixed delay.
+    told = event.generation == state.generation and event.next_nominal_at is not None
+    return _next(event) if told else {}
+
+
 def _scheduled(state: TaskState, event: TaskScheduled) -> dict[str, Any]:
     definition = Definition(
         task_type=event.task_type,
@@ -81,6 +99,8 @@ def _scheduled(state: TaskState, event: TaskScheduled) -> dict[str, Any]:
             for run in state.runs
             if run.fence is not None or (run.triggered and not run.attempt)
         ),
+        # What was kept is in `next` too: it is decided again, on the new definition.
+        "buffered": (),
         "exhausted": None,
         "disabled": False,
         "cancelled": False,
@@ -103,6 +123,7 @@ def _started(state: TaskState, event: TaskRunStarted) -> dict[str, Any]:
         execution_id=event.execution_id,
         retry_count=event.retry_count,
         lost_count=known.lost_count if known else 0,
+        snoozes=known.snoozes if known else 0,
         max_attempts=event.max_attempts,
         fence=state.version + 1,
         worker_id=event.worker_id,
@@ -110,13 +131,16 @@ def _started(state: TaskState, event: TaskRunStarted) -> dict[str, Any]:
         deadline_at=event.deadline_at,
         lease_until=event.lease_until,
     )
-    begun = known is None and event.generation == state.generation
+    current = event.generation == state.generation
+    begun = known is None and current
+    kept = state.buffered
     return {
         "runs": _replaced(state, event.run_id, run),
+        "buffered": kept[1:] if begun and kept and kept[0] == event.nominal_at else kept,
         "runs_started": state.runs_started + begun,
         "last_run_at": event.at,
         "last_execution_id": event.execution_id,
-        **(_next(event) if event.generation == state.generation else {}),
+        **(_next(event) if current else {}),
     }
 
 
@@ -126,6 +150,8 @@ def _executed(state: TaskState, event: TaskExecuted) -> dict[str, Any]:
         return {}
     closed = event.retry_at is None
     after = None if closed else _waiting(run, event.retry_at, event.retry_count, lost_count=0)
+    if after is not None and event.outcome == "snoozed":
+        after = changed(after, snoozes=run.snoozes + 1)
     current = event.generation == state.generation
     return {
         "runs": _replaced(state, run.run_id, after),
@@ -169,13 +195,19 @@ def _abandoned(state: TaskState, event: TaskRunAbandoned) -> dict[str, Any]:
         "runs": _replaced(state, run.run_id, after),
         "exhausted": _exhausted(state, run, closed=closed),
         "totals": _counted(state.totals, "abandoned", 1),
+        **_next_if_told(state, event),
     }
 
 
 def _skipped(state: TaskState, event: TaskRunSkipped) -> dict[str, Any]:
-    runs = state.runs if event.run_id is None else _replaced(state, event.run_id, None)
+    if event.run_id is not None:
+        return {
+            "runs": _replaced(state, event.run_id, None),
+            "totals": _left_out(state.totals, event),
+        }
     return {
-        "runs": runs,
+        # An occurrence is decided once, so those that were kept and are left out have expired.
+        "buffered": tuple([at for at in state.buffered if not event.first <= at <= event.last]),
         "totals": _left_out(state.totals, event),
         **(_next(event) if event.generation == state.generation else {}),
     }
@@ -186,13 +218,18 @@ def _left_out(totals: Totals, event: TaskRunSkipped) -> Totals:
     return changed(totals, skipped=totals.skipped + event.count, skipped_exact=exact)
 
 
+def _buffered(state: TaskState, event: TaskRunBuffered) -> dict[str, Any]:
+    return {"buffered": (*state.buffered, *event.nominals), **_next(event)}
+
+
 def _triggered(state: TaskState, event: TaskTriggered) -> dict[str, Any]:
     run = OpenRun(
         run_id=event.run_id,
         generation=event.generation,
-        nominal_at=event.at,
+        nominal_at=event.at if event.nominal_at is None else event.nominal_at,
         due_at=event.at,
         triggered=True,
+        beside=event.overlap == "allow",
         payload=event.payload,
         retry_at=event.at,
     )
@@ -228,6 +265,7 @@ def _disabled(_state: TaskState, event: TaskDisabled) -> dict[str, Any]:
 def _cancelled(state: TaskState, event: TaskCancelled) -> dict[str, Any]:
     return {
         "cancelled": True,
+        "buffered": (),
         "paused": False,
         "disabled": False,
         "reason": event.reason,
@@ -243,7 +281,7 @@ def _cancel_requested(state: TaskState, event: TaskRunCancelRequested) -> dict[s
     if run is None:
         return {}
     after = None if run.fence is None else changed(run, cancel=event.reason)
-    return {"runs": _replaced(state, run.run_id, after)}
+    return {"runs": _replaced(state, event.run_id, after), **_next_if_told(state, event)}
 
 
 _CHANGES: Final[Mapping[type, Callable[[TaskState, Any], dict[str, Any]]]] = {
@@ -252,6 +290,7 @@ _CHANGES: Final[Mapping[type, Callable[[TaskState, Any], dict[str, Any]]]] = {
     TaskExecuted: _executed,
     TaskRunAbandoned: _abandoned,
     TaskRunSkipped: _skipped,
+    TaskRunBuffered: _buffered,
     TaskTriggered: _triggered,
     TaskPaused: _paused,
     TaskResumed: _resumed,

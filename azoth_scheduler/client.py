@@ -13,7 +13,7 @@ from azoth.store import EventStore
 from azoth.streams import WrongExpectedVersion
 from azoth_scheduler.bell import Bell
 from azoth_scheduler.changes import evolve
-from azoth_scheduler.commands import ScheduleTask, TaskCommand
+from azoth_scheduler.commands import IfExists, ScheduleTask, TaskCommand
 from azoth_scheduler.decisions import decide
 from azoth_scheduler.events import SchedulerEvent, registry, stream_of
 from azoth_scheduler.packing import Parcel, packed, parcel_of
@@ -74,7 +74,13 @@ class Client:
 
         return self._until_won(decided)
 
-    def schedule(self, wanted: Sequence[tuple[str, Definition]]) -> list[TaskState]:
+    def schedule(
+        self,
+        wanted: Sequence[tuple[str, Definition]],
+        *,
+        if_exists: IfExists = "replace",
+        expected_version: int | None = None,
+    ) -> list[TaskState]:
         """
         Schedule many tasks in few commits; return their states in the order given.
         """
@@ -86,7 +92,15 @@ class Client:
             states: list[TaskState] = []
             for task_id, definition in wanted:
                 change = changes[task_id]
-                change.apply(ScheduleTask(at=now, task_id=task_id, definition=definition))
+                change.apply(
+                    ScheduleTask(
+                        at=now,
+                        task_id=task_id,
+                        definition=definition,
+                        if_exists=if_exists,
+                        expected_version=expected_version,
+                    )
+                )
                 states.append(change.state)
             self._append(changes.items())
             return states

@@ -5,12 +5,12 @@ Each command carries *at*, the time at which it is decided; the decision never t
 time than the stream's last one.
 """
 
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from attrs import frozen
 
 from azoth.clocks import Instant, Microseconds
-from azoth_scheduler.events import Outcome
+from azoth_scheduler.events import Outcome, Overlap
 from azoth_scheduler.retries import RetryPolicy
 from azoth_scheduler.task import Definition
 
@@ -18,6 +18,7 @@ __all__ = [
     "AbandonRun",
     "CancelRun",
     "CancelTask",
+    "IfExists",
     "PauseTask",
     "RecordOutcome",
     "ResumeTask",
@@ -28,15 +29,25 @@ __all__ = [
 ]
 
 
+IfExists: TypeAlias = Literal["replace", "ignore", "error"]
+"""What becomes of a task that has another definition already."""
+
+
 @frozen(kw_only=True)
 class ScheduleTask:
     """
     Define the task; the same definition again is a no-op, another one is an edit in place.
+
+    Attributes:
+        if_exists: Whether a task with another definition is replaced, left alone, or an error.
+        expected_version: The version that the task's stream must have; None for any.
     """
 
     at: Instant
     task_id: str
     definition: Definition
+    if_exists: IfExists = "replace"
+    expected_version: int | None = None
 
 
 @frozen(kw_only=True)
@@ -75,12 +86,18 @@ class ResumeTask:
 @frozen(kw_only=True)
 class TriggerTask:
     """
-    Ask for a run of its own, now.
+    Ask for runs of their own: one now, or one for each time that is filled in later.
+
+    Attributes:
+        nominals: The times that are filled in; empty for now.
+        overlap: What a run does while another is open; None for what the task says.
     """
 
     at: Instant
     task_id: str
     payload: bytes | None = None
+    nominals: tuple[Instant, ...] = ()
+    overlap: Overlap | None = None
 
 
 @frozen(kw_only=True)
@@ -122,6 +139,8 @@ class RecordOutcome:
     Attributes:
         policy: Says what a failure leads to, resolved from request, handler and scheduler.
         triggered: How many events of the handler stand directly before the outcome.
+        raised: The dotted names of the class of what was raised, and of its bases.
+        retry_after: The wait that the handler asked for; None leaves it to the policy.
     """
 
     at: Instant
@@ -134,6 +153,8 @@ class RecordOutcome:
     error_type: str | None = None
     traceback: str | None = None
     triggered: int = 0
+    raised: tuple[str, ...] = ()
+    retry_after: Microseconds | None = None
 
 
 @frozen(kw_only=True)

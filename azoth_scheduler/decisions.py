@@ -5,11 +5,11 @@ The empty tuple means that nothing happened: the command was carried out before,
 gone. Errors mean that it must not happen.
 """
 
-from typing import Final, assert_never
+from typing import Final, TypeAlias, assert_never
 
-from azoth.clocks import Instant
+from azoth.clocks import Instant, datetime_of
 from azoth.decider import Decider
-from azoth_scheduler.attempts import abandon_run, record_outcome, start_run
+from azoth_scheduler.attempts import abandon_run, ask_run, ask_to_stop, record_outcome, start_run
 from azoth_scheduler.changes import evolve
 from azoth_scheduler.commands import (
     AbandonRun,
@@ -23,28 +23,34 @@ from azoth_scheduler.commands import (
     TaskCommand,
     TriggerTask,
 )
-from azoth_scheduler.errors import InvalidSchedule, InvalidTask, RunNotFound, TaskNotFound
+from azoth_scheduler.errors import (
+    InvalidSchedule,
+    InvalidTask,
+    RunNotFound,
+    TaskChanged,
+    TaskExists,
+    TaskNotFound,
+)
 from azoth_scheduler.events import (
+    Options,
+    Overlap,
     SchedulerEvent,
     TaskCancelled,
     TaskPaused,
     TaskResumed,
-    TaskRunCancelRequested,
     TaskRunSkipped,
     TaskScheduled,
     TaskTriggered,
 )
-from azoth_scheduler.occurrences import overlapped
-from azoth_scheduler.schedules import (
-    Immediate,
-    Schedule,
-    first_occurrence,
-    is_recurring,
-    next_occurrence,
-)
-from azoth_scheduler.task import NO_TASK, TaskState
+from azoth_scheduler.grid import Grid, grid_for, grid_of
+from azoth_scheduler.occurrences import capacity, overlapped
+from azoth_scheduler.schedules import Immediate, is_fixed_delay, is_recurring
+from azoth_scheduler.task import NO_TASK, Definition, TaskState
 
 __all__ = ["decide", "task_decider"]
+
+_Next: TypeAlias = tuple[Instant | None, Instant | None]
+# What is next: nominal and due time; both None where nothing follows.
 
 
 def decide(state: TaskState, command: TaskCommand) -> tuple[SchedulerEvent, ...]:
@@ -53,6 +59,8 @@ def decide(state: TaskState, command: TaskCommand) -> tuple[SchedulerEvent, ...]
 
     Raises:
         TaskNotFound: The command needs a task and there is none.
+        TaskExists: The task has another definition, and was not to be replaced.
+        TaskChanged: The task is not at the version that was expected.
         InvalidTask: It cannot be done to the task as it is.
         InvalidSchedule: The schedule never fires.
         RunNotFound: No open run has the execution id.
@@ -94,11 +102,20 @@ def _change(
 def _schedule(state: TaskState, command: ScheduleTask) -> tuple[SchedulerEvent, ...]:
     now, definition = max(command.at, state.updated_at), command.definition
     living = state.exists and not state.cancelled
+    if command.expected_version not in (None, state.version):
+        raise TaskChanged(
+            task_id=command.task_id, expected=command.expected_version or 0, actual=state.version
+        )
     if living and definition == state.definition:
         return ()
-    kept = living and definition.schedule == state.definition.schedule
-    anchor = state.anchor if kept else now
-    next_nominal, next_run = _kept(state, now) if kept else _fresh(definition.schedule, now)
+    if living and command.if_exists == "error":
+        raise TaskExists(task_id=command.task_id)
+    if living and command.if_exists == "ignore":
+        return ()
+    kept = living and _same_times(definition, state.definition)
+    anchor = state.anchor if kept else _anchor(definition.options, now)
+    grid = grid_for(command.task_id, definition, anchor)
+    following = _kept(state, grid, now) if kept else _fresh(grid, now)
     return (
         TaskScheduled(
             task_id=command.task_id,
@@ -110,40 +127,76 @@ def _schedule(state: TaskState, command: ScheduleTask) -> tuple[SchedulerEvent, 
             options=definition.options,
             anchor=anchor,
             runs_started=state.runs_started if kept else 0,
-            next_nominal_at=next_nominal,
-            next_run_at=next_run,
+            next_nominal_at=following[0],
+            next_run_at=following[1],
         ),
     )
 
 
-def _fresh(schedule: Schedule, now: Instant) -> tuple[Instant, Instant]:
-    first = first_occurrence(schedule, now)
+def _same_times(new: Definition, old: Definition) -> bool:
+    now, then = new.options, old.options
+    starts = now.start == then.start and now.start_now == then.start_now
+    return new.schedule == old.schedule and starts
+
+
+def _anchor(options: Options, now: Instant) -> Instant:
+    return now if options.start is None else options.start
+
+
+def _fresh(grid: Grid, now: Instant) -> _Next:
+    first = grid.first(now)
     if first is None:
-        raise InvalidSchedule(given=str(schedule), reason="it never fires after now")
-    return first, first
+        ends = (
+            "" if grid.options.end is None else f", and it ends at {datetime_of(grid.options.end)}"
+        )
+        raise InvalidSchedule(given=str(grid.schedule), reason=f"it never fires after now{ends}")
+    return first.nominal_at, first.due_at
 
 
-def _kept(state: TaskState, now: Instant) -> tuple[Instant | None, Instant | None]:
-    # The schedule stays as it was, so does what is next: a waiting retry, or the occurrence that
-    # is pending. An immediate task that ran runs again: that is what its caller asks for.
+def _kept(state: TaskState, grid: Grid, now: Instant) -> _Next:
+    # The schedule stays as it was, so does what is next: a waiting retry, what was kept to be run,
+    # or the occurrence that is pending. An immediate task that ran runs again: that is what its
+    # caller asks for.
     retry = next(
         (run for run in state.runs if run.retry_at is not None and not run.triggered), None
     )
     if retry is not None:
         return retry.nominal_at, retry.retry_at
-    if state.next_run_at is None and isinstance(state.definition.schedule, Immediate):
+    if is_recurring(grid.schedule):
+        return _pending(state, grid, now)
+    if state.next_run_at is None and isinstance(grid.schedule, Immediate):
         return now, now
-    if state.disabled and is_recurring(state.definition.schedule):
-        return _following(state, now)
     return state.next_nominal_at, state.next_run_at
 
 
-def _following(state: TaskState, now: Instant) -> tuple[Instant | None, Instant | None]:
+def _pending(state: TaskState, grid: Grid, now: Instant) -> _Next:
+    if _ran_out(state, grid):
+        return None, None
+    if state.buffered:
+        kept = grid.occurrence(state.buffered[0])
+        return kept.nominal_at, kept.due_at
+    end, nominal = grid.options.end, state.next_nominal_at
+    if end is not None and nominal is not None and nominal > end:
+        return None, None
+    if state.disabled or nominal is None:
+        return _following(state, grid, now)
+    return nominal, state.next_run_at
+
+
+def _ran_out(state: TaskState, grid: Grid) -> bool:
+    most = grid.options.max_runs
+    return most is not None and state.runs_started >= most
+
+
+def _following(state: TaskState, grid: Grid, now: Instant) -> _Next:
     # What fell due while the task was held is not owed; an occurrence still ahead is kept.
     if state.next_run_at is not None and state.next_run_at > now:
         return state.next_nominal_at, state.next_run_at
-    following = next_occurrence(state.definition.schedule, state.anchor, now)
-    return following, following
+    if _ran_out(state, grid):
+        return None, None
+    delayed = is_fixed_delay(grid.schedule)
+    found = grid.after_closing(now) if delayed else grid.next(now)
+    return (None, None) if found is None else (found.nominal_at, found.due_at)
 
 
 def _cancel(state: TaskState, command: CancelTask, now: Instant) -> tuple[SchedulerEvent, ...]:
@@ -181,7 +234,7 @@ def _resume(state: TaskState, command: ResumeTask, now: Instant) -> tuple[Schedu
         return ()
     recurring = is_recurring(state.definition.schedule)
     next_nominal, next_run = (
-        _following(state, now) if recurring else (state.next_nominal_at, state.next_run_at)
+        _resumed(state, now) if recurring else (state.next_nominal_at, state.next_run_at)
     )
     taken_up = state.disabled and not recurring and state.exhausted is not None
     return (
@@ -197,17 +250,28 @@ def _resume(state: TaskState, command: ResumeTask, now: Instant) -> tuple[Schedu
     )
 
 
+def _resumed(state: TaskState, now: Instant) -> _Next:
+    # A run of a fixed delay that is open says what is next when it is closed.
+    if is_fixed_delay(state.definition.schedule) and state.runs:
+        return state.next_nominal_at, state.next_run_at
+    return _following(state, grid_of(state), now)
+
+
 def _trigger(state: TaskState, command: TriggerTask, now: Instant) -> tuple[SchedulerEvent, ...]:
     _refuse_cancelled(state, "triggered")
-    run_id = f"{state.task_id}/{state.generation}!{state.triggers + 1}"
-    triggered = TaskTriggered(
-        task_id=state.task_id,
-        generation=state.generation,
-        at=now,
-        run_id=run_id,
-        payload=command.payload,
-    )
-    if not state.runs:
+    overlap = command.overlap or state.definition.options.overlap
+    if command.nominals:
+        # Each is wanted, so they wait for each other.
+        return tuple(
+            _triggered(state, command, now, place, "buffer_all")
+            for place in range(len(command.nominals))
+        )
+    triggered = _triggered(state, command, now, 0, command.overlap)
+    if not state.runs or overlap == "allow":
+        return (triggered,)
+    if overlap == "cancel_other":
+        return (triggered, *ask_to_stop(state, "another run was triggered", now))
+    if capacity(state, overlap) > 0:
         return (triggered,)
     skipped = TaskRunSkipped(
         task_id=state.task_id,
@@ -217,11 +281,25 @@ def _trigger(state: TaskState, command: TriggerTask, now: Instant) -> tuple[Sche
         first=now,
         last=now,
         reason="overlap",
-        run_id=run_id,
+        run_id=triggered.run_id,
         next_nominal_at=state.next_nominal_at,
         next_run_at=state.next_run_at,
     )
     return triggered, skipped
+
+
+def _triggered(
+    state: TaskState, command: TriggerTask, now: Instant, place: int, overlap: Overlap | None
+) -> TaskTriggered:
+    return TaskTriggered(
+        task_id=state.task_id,
+        generation=state.generation,
+        at=now,
+        run_id=f"{state.task_id}/{state.generation}!{state.triggers + place + 1}",
+        nominal_at=command.nominals[place] if command.nominals else None,
+        overlap=overlap,
+        payload=command.payload,
+    )
 
 
 def _cancel_run(state: TaskState, command: CancelRun, now: Instant) -> tuple[SchedulerEvent, ...]:
@@ -231,15 +309,7 @@ def _cancel_run(state: TaskState, command: CancelRun, now: Instant) -> tuple[Sch
         raise RunNotFound(execution_id=command.execution_id)
     if run.cancel is not None:
         return ()
-    requested = TaskRunCancelRequested(
-        task_id=state.task_id,
-        generation=run.generation,
-        at=now,
-        reason=command.reason,
-        run_id=run.run_id,
-        execution_id=run.execution_id,
-    )
-    # A run that waits is closed by the request itself; one that runs, by its outcome.
+    requested = ask_run(state, run, command.reason, now)
     return (requested,) if run.fence is not None else (requested, *overlapped(state, run, now))
 
 

@@ -4,8 +4,8 @@ What the scheduler raises: bad requests, before anything is written, and names i
 ```
 AzothError
   SchedulerError
-    InvalidTask   InvalidSchedule   HandlerNotFound   TaskNotFound   TaskExists   RunNotFound
-    RunCancelled
+    InvalidTask   InvalidSchedule   HandlerNotFound   TaskNotFound   TaskExists   TaskChanged
+    RunNotFound   RunCancelled
 ```
 """
 
@@ -20,6 +20,7 @@ __all__ = [
     "RunCancelled",
     "RunNotFound",
     "SchedulerError",
+    "TaskChanged",
     "TaskExists",
     "TaskNotFound",
 ]
@@ -115,6 +116,28 @@ class TaskExists(SchedulerError):
 
     def __str__(self) -> str:
         return f"task {self.task_id!r} exists with another definition; replace it or take a new id"
+
+
+@define(kw_only=True, slots=False)
+class TaskChanged(SchedulerError):
+    """
+    Say that a task was changed since its caller looked at it; nothing was written.
+
+    Attributes:
+        task_id: The id.
+        expected: The version that was expected.
+        actual: The version that it has.
+    """
+
+    task_id: str
+    expected: int
+    actual: int
+
+    def __str__(self) -> str:
+        return (
+            f"task {self.task_id!r} is at version {self.actual}, not {self.expected}: look at it "
+            "again, and decide anew"
+        )
 
 
 @define(kw_only=True, slots=False)

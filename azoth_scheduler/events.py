@@ -5,6 +5,8 @@ Whatever depended on the outside (the next time, the retry time, the end of the 
 once, when the command was decided, and stands here as a field; a fold only copies it. Every event
 carries the task's id, the generation of its definition, and the time at which it was decided.
 `next_nominal_at` and `next_run_at` are None when nothing follows; `retry_at` None closes the run.
+Of `TaskRunAbandoned` and `TaskRunCancelRequested` None moves nothing: only where they close a run
+of a fixed delay do they say what is next.
 """
 
 from typing import Any, Final, Literal, TypeAlias
@@ -18,8 +20,10 @@ from azoth_scheduler.schedules import Cron, Immediate, Interval, OneTime, Schedu
 
 __all__ = [
     "CATEGORY",
+    "CatchUp",
     "Options",
     "Outcome",
+    "Overlap",
     "SchedulerEvent",
     "SkipReason",
     "TaskCancelled",
@@ -29,6 +33,7 @@ __all__ = [
     "TaskPaused",
     "TaskResumed",
     "TaskRunAbandoned",
+    "TaskRunBuffered",
     "TaskRunCancelRequested",
     "TaskRunSkipped",
     "TaskRunStarted",
@@ -49,6 +54,12 @@ Outcome: TypeAlias = Literal[
 
 SkipReason: TypeAlias = Literal["overlap", "missed", "coalesced", "expired"]
 """Why occurrences were left out."""
+
+CatchUp: TypeAlias = Literal["latest", "earliest", "all", "skip"]
+"""Which occurrences are run of those that fell due while nothing could start."""
+
+Overlap: TypeAlias = Literal["skip", "buffer_one", "buffer_all", "cancel_other", "allow"]
+"""What becomes of occurrences that fall due while a run is open."""
 
 registry: Final = Registry()
 """The types of the scheduler's events."""
@@ -83,7 +94,7 @@ class Options:
     Hold what the caller of `schedule_task` wrote; None is what was left out.
 
     What was left out is taken at each claim from the handler, then from the scheduler, so a new
-    default is no edit.
+    default is no edit. `azoth_scheduler.ScheduleTaskRequest` says what each field means.
     """
 
     max_retries: int | None = None
@@ -92,6 +103,18 @@ class Options:
     priority: int = 0
     queue: str = "default"
     tags: tuple[str, ...] = ()
+    start: Instant | None = None
+    start_now: bool = False
+    end: Instant | None = None
+    max_runs: int | None = None
+    jitter: Microseconds = Microseconds(0)
+    expires_after: Microseconds | None = None
+    catch_up: CatchUp = "latest"
+    catch_up_window: Microseconds = Microseconds(24 * 3_600_000_000)
+    catch_up_limit: int = 100
+    grace: Microseconds = Microseconds(60_000_000)
+    overlap: Overlap = "skip"
+    buffer_limit: int = 1_000
 
 
 @frozen(kw_only=True)
@@ -195,6 +218,8 @@ class TaskRunAbandoned(TaskChange):
     lost_count: int
     lease_until: Instant
     retry_at: Instant | None = None
+    next_nominal_at: Instant | None = None
+    next_run_at: Instant | None = None
 
 
 @registry.event("TaskRunSkipped")
@@ -214,15 +239,32 @@ class TaskRunSkipped(TaskChange):
     next_run_at: Instant | None = None
 
 
+@registry.event("TaskRunBuffered")
+@frozen(kw_only=True)
+class TaskRunBuffered(TaskChange):
+    """
+    Keep occurrences that were decided to run: in this order, before anything new.
+    """
+
+    nominals: tuple[Instant, ...]
+    next_nominal_at: Instant | None = None
+    next_run_at: Instant | None = None
+
+
 @registry.event("TaskTriggered")
 @frozen(kw_only=True)
 class TaskTriggered(TaskChange):
     """
-    Ask for a run of its own, now; it never moves the schedule.
+    Ask for a run of its own; it never moves the schedule.
+
+    Attributes:
+        nominal_at: The time that it stands for, where it is filled in later; None for now.
+        overlap: What it does while a run is open; None for what the task says.
     """
 
     run_id: str
-    overlap: str | None = None
+    nominal_at: Instant | None = None
+    overlap: Overlap | None = None
     payload: bytes | None = None
 
 
@@ -280,6 +322,8 @@ class TaskRunCancelRequested(TaskChange):
     reason: str = ""
     run_id: str
     execution_id: str
+    next_nominal_at: Instant | None = None
+    next_run_at: Instant | None = None
 
 
 SchedulerEvent: TypeAlias = (
@@ -288,6 +332,7 @@ SchedulerEvent: TypeAlias = (
     | TaskExecuted
     | TaskRunAbandoned
     | TaskRunSkipped
+    | TaskRunBuffered
     | TaskTriggered
     | TaskPaused
     | TaskResumed

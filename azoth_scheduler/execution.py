@@ -27,6 +27,8 @@ from azoth_scheduler.context import TaskContext
 from azoth_scheduler.errors import InvalidTask, RunCancelled
 from azoth_scheduler.events import Outcome
 from azoth_scheduler.handlers import TaskEvent, TaskHandler
+from azoth_scheduler.retries import dotted_name, names_of
+from azoth_scheduler.signals import Discard, Retry, Snooze
 
 __all__ = [
     "OUTPUT_BYTES_MAX",
@@ -78,6 +80,8 @@ class Finished:
 
     Attributes:
         output: The handler's events by stream, in the order in which the streams first appear.
+        raised: The dotted names of the class of what it raised, and of its bases.
+        retry_after: The wait that it asked for; None leaves it to the policy.
     """
 
     fence: Fence
@@ -88,6 +92,8 @@ class Finished:
     error_type: str | None = None
     traceback: str | None = None
     output: tuple[Write, ...] = field(default=())
+    raised: tuple[str, ...] = ()
+    retry_after: Microseconds | None = None
 
     @property
     def triggered(self) -> int:
@@ -124,6 +130,12 @@ def carry_out(attempt: Attempt, clock: Clock) -> Finished:
         result: dict[str, Any] = {"outcome": "succeeded", "output": _output(attempt, returned)}
     except RunCancelled as error:
         result = {"outcome": "cancelled" if attempt.context.cancelled else "failed", **_said(error)}
+    except Snooze as asked:
+        result = {"outcome": "snoozed", "error": asked.reason or None, "retry_after": asked.after}
+    except Discard as asked:
+        result = {"outcome": "discarded", "error": asked.reason or None}
+    except Retry as asked:
+        result = {"outcome": "failed", **_said(asked), "retry_after": asked.after}
     # SystemExit and its friends end the attempt, not us.
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt) and current_thread() is main_thread():
@@ -137,13 +149,14 @@ def carry_out(attempt: Attempt, clock: Clock) -> Finished:
     )
 
 
-def _said(error: BaseException) -> dict[str, str]:
+def _said(error: BaseException) -> dict[str, Any]:
     kind = type(error)
     lines = "".join(format_exception(error))
     return {
         "error": _storable(_words(error) or kind.__name__)[:_ERROR_CHARS_MAX],
-        "error_type": f"{kind.__module__}.{kind.__qualname__}",
+        "error_type": dotted_name(kind),
         "traceback": _storable(lines)[-_TRACEBACK_CHARS_MAX:],
+        "raised": names_of(kind),
     }
 
 

@@ -16,8 +16,9 @@ from azoth_scheduler.commands import AbandonRun, RecordOutcome, StartRun, TaskCo
 from azoth_scheduler.decisions import decide
 from azoth_scheduler.events import SchedulerEvent, TaskRunStarted
 from azoth_scheduler.execution import Fence, Finished
+from azoth_scheduler.retries import names_of
 from azoth_scheduler.settings import Settings
-from azoth_scheduler.task import OpenRun, TaskState, wake_at
+from azoth_scheduler.task import OpenRun, TaskState, startable, wake_at
 
 __all__ = ["Gathered", "Lost", "Overdue", "Plan", "Start", "Stop", "Unit", "plan"]
 
@@ -207,6 +208,17 @@ class _Pass:
                 self._stop(fence, "the attempt was taken from this worker")
             elif run.cancel is not None:
                 self._stop(fence, run.cancel or "cancelled")
+        if not self._gathered.free:
+            self._make_way()
+
+    def _make_way(self) -> None:
+        # An occurrence that asks the run before it to stop needs no slot for that.
+        for task_id in dict.fromkeys(fence[0] for fence in self._gathered.running):
+            state = self._gathered.states[task_id]
+            due = wake_at(state)
+            cancels = state.definition.options.overlap == "cancel_other"
+            if cancels and due is not None and due <= self._now and not startable(state):
+                self._draft(task_id).decide(self._start(state))
 
     def record_outcomes(self) -> None:
         for finished in self._gathered.finished:
@@ -259,7 +271,12 @@ class _Pass:
             if free <= 0:
                 return
             draft = self._draft(task_id)
-            free -= draft.decide(self._start(draft.state))
+            while free > 0:
+                # What is left out, or asked to stop, takes no slot; what follows from it may.
+                begun = len(draft.starts)
+                if not draft.decide(self._start(draft.state)):
+                    break
+                free -= len(draft.starts) - begun
 
     def _claimable(self) -> Iterable[str]:
         # Those that were due, and those that this pass has freed; a state tells when it is due.
@@ -295,6 +312,8 @@ class _Pass:
             error_type=finished.error_type,
             traceback=finished.traceback,
             triggered=finished.triggered,
+            raised=finished.raised,
+            retry_after=finished.retry_after,
         )
 
     def _start(self, state: TaskState) -> StartRun:
@@ -327,4 +346,5 @@ def _timed_out(fence: Fence, run: OpenRun, at: Instant, ran: Microseconds) -> Fi
         outcome="timed_out",
         error=f"timed out after {seconds:g} s",
         error_type="TimeoutError",
+        raised=names_of(TimeoutError),
     )

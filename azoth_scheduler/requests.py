@@ -4,14 +4,22 @@ What a user hands in and gets back: the request for a task, and the task as it s
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Final, get_args
+from typing import Final, Literal, get_args
 
 from attrs import field, frozen
 
-from azoth.clocks import Instant, Microseconds, datetime_of, microseconds_of, timedelta_of
+from azoth.clocks import (
+    Instant,
+    Microseconds,
+    datetime_of,
+    instant_of,
+    microseconds_of,
+    timedelta_of,
+)
 from azoth.events import NAME_BYTES_MAX, check_integer, check_name
+from azoth_scheduler._times import check_times
 from azoth_scheduler.errors import InvalidTask
-from azoth_scheduler.events import CATEGORY, Options
+from azoth_scheduler.events import CATEGORY, CatchUp, Options, Overlap
 from azoth_scheduler.handlers import check_task_type
 from azoth_scheduler.retries import RetryPolicy
 from azoth_scheduler.schedules import Schedule
@@ -36,6 +44,8 @@ PAYLOAD_BYTES_MAX: Final = 8 * 1024 * 1024
 PRIORITY_MAX: Final = 1_000_000
 """And its negative: far more steps than anybody orders by hand."""
 
+
+_UNSAID: Final = Options()
 
 REASON_CHARS_MAX: Final = 2_000
 """Of a pause or a cancel: it is shown in a table, and read in each fold."""
@@ -72,6 +82,23 @@ class ScheduleTaskRequest:
         priority: Lower numbers start first.
         queue: Schedulers serve all queues, or those they name.
         tags: Free words to list tasks by.
+        start: The first time that may be named, an aware datetime; an interval is counted from it.
+            `"now"` fires an interval at once.
+        end: The last time that may be named.
+        max_runs: How many runs the schedule starts; retries and triggers do not count.
+        jitter: Seconds, or a timedelta: each occurrence is due up to so much later, drawn by hash
+            of the task and the occurrence, and always before the next one.
+        expires_after: Seconds, or a timedelta: a run that has not begun by then is left out.
+        catch_up: What is run of occurrences that fell due while nothing could start: the
+            `"latest"`, the `"earliest"`, `"all"` within the window and limit, or `"skip"`: nothing
+            that is later than the grace.
+        catch_up_window: How far back `"all"` reaches.
+        catch_up_limit: How many `"all"` runs at most, the newest.
+        grace: How late `"skip"` still runs.
+        overlap: What becomes of occurrences while a run is open: `"skip"`, `"buffer_one"` keeps the
+            first, `"buffer_all"` the first `buffer_limit`, `"cancel_other"` asks the run to stop,
+            `"allow"` starts another beside it.
+        buffer_limit: How many `"buffer_all"` keeps at most.
 
     Raises:
         InvalidTask: A field is out of its range; said before anything is written.
@@ -87,6 +114,17 @@ class ScheduleTaskRequest:
     priority: int = field(default=0, kw_only=True)
     queue: str = field(default="default", kw_only=True)
     tags: tuple[str, ...] = field(default=(), kw_only=True, converter=_to_tags)
+    start: datetime | Literal["now"] | None = field(default=None, kw_only=True)
+    end: datetime | None = field(default=None, kw_only=True)
+    max_runs: int | None = field(default=None, kw_only=True)
+    jitter: timedelta | float = field(default=0, kw_only=True)
+    expires_after: timedelta | float | None = field(default=None, kw_only=True)
+    catch_up: CatchUp = field(default="latest", kw_only=True)
+    catch_up_window: timedelta | float = field(default=_UNSAID.catch_up_window / 1e6, kw_only=True)
+    catch_up_limit: int = field(default=_UNSAID.catch_up_limit, kw_only=True)
+    grace: timedelta | float = field(default=_UNSAID.grace / 1e6, kw_only=True)
+    overlap: Overlap = field(default="skip", kw_only=True)
+    buffer_limit: int = field(default=_UNSAID.buffer_limit, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
         try:
@@ -121,27 +159,58 @@ class ScheduleTaskRequest:
         if self.timeout is not None:
             positive(self.timeout, "timeout")
         check_integer(self.priority, "priority", low=-PRIORITY_MAX, high=PRIORITY_MAX)
+        check_times(self.schedule, self._options())
 
     @property
     def definition(self) -> Definition:
         """
         Return the task's definition, with what the caller wrote and nothing filled in.
         """
-        timeout = None if self.timeout is None else microseconds_of(self.timeout, "timeout")
-        options = Options(
-            max_retries=self.max_retries,
-            retry=self.retry,
-            timeout=timeout,
-            priority=self.priority,
-            queue=self.queue,
-            tags=self.tags,
-        )
         return Definition(
             task_type=self.task_type,
             schedule=self.schedule,
             payload=self.payload,
-            options=options,
+            options=self._options(),
         )
+
+    def _options(self) -> Options:
+        starts_now = self.start == "now"
+        return Options(
+            max_retries=self.max_retries,
+            retry=self.retry,
+            timeout=_micros(self.timeout, "timeout"),
+            priority=self.priority,
+            queue=self.queue,
+            tags=self.tags,
+            start=None if starts_now else _instant(self.start, "start"),
+            start_now=starts_now,
+            end=_instant(self.end, "end"),
+            max_runs=self.max_runs,
+            jitter=microseconds_of(self.jitter, "jitter"),
+            expires_after=_micros(self.expires_after, "expires_after"),
+            catch_up=self.catch_up,
+            catch_up_window=microseconds_of(self.catch_up_window, "catch_up_window"),
+            catch_up_limit=self.catch_up_limit,
+            grace=microseconds_of(self.grace, "grace"),
+            overlap=self.overlap,
+            buffer_limit=self.buffer_limit,
+        )
+
+
+def _micros(duration: timedelta | float | None, what: str) -> Microseconds | None:
+    return None if duration is None else microseconds_of(duration, what)
+
+
+def _instant(moment: object, what: str) -> Instant | None:
+    if moment is None:
+        return None
+    if not isinstance(moment, datetime):
+        extra = ", or 'now'" if what == "start" else ""
+        raise TypeError(f"{what} is an aware datetime{extra}, not {moment!r}")
+    try:
+        return instant_of(moment)
+    except ValueError as error:
+        raise ValueError(f"{what} is {moment}: {error}") from None
 
 
 def check_payload(task_id: str, payload: bytes) -> None:

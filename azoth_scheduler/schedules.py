@@ -8,7 +8,7 @@ that the grid of an interval starts from, and the one after which a cron schedul
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 from math import inf
-from typing import Final, TypeAlias, assert_never, get_args
+from typing import Final, Literal, TypeAlias, assert_never, get_args
 
 from attrs import field, frozen
 
@@ -29,10 +29,12 @@ __all__ = [
     "Cron",
     "Immediate",
     "Interval",
+    "IntervalMode",
     "OneTime",
     "Schedule",
     "count_occurrences",
     "first_occurrence",
+    "is_fixed_delay",
     "is_recurring",
     "latest_occurrence",
     "next_occurrence",
@@ -43,6 +45,9 @@ INTERVAL_MIN: Final = Microseconds(1_000)
 
 COUNT_EXACT_MAX: Final = 10_000
 """Occurrences that are counted exactly; nobody acts differently on the ten thousand and first."""
+
+IntervalMode: TypeAlias = Literal["fixed_rate", "fixed_delay"]
+"""What an interval is measured from: a grid, or the end of the run before."""
 
 _SECOND: Final = 1_000_000
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -147,16 +152,27 @@ class Interval:
     Attributes:
         every: Seconds; a timedelta is accepted. From a millisecond to a hundred years, rounded to
             a microsecond.
+        mode: `fixed_rate` is that grid. `fixed_delay` has none: the next time is *every* after the
+            run before it is closed, and is known only then.
 
     Raises:
-        InvalidSchedule: *every* is negative, zero, too short, too long, or no finite number.
+        InvalidSchedule: *every* is negative, zero, too short, too long, or no finite number, or
+            there is no such mode.
         TypeError: *every* is neither a number nor a timedelta.
 
-    >>> Interval(timedelta(minutes=5))
-    Interval(every=300)
+    >>> Interval(timedelta(minutes=5)) == Interval(300)
+    True
     """
 
     every: float = field(converter=_every)
+    mode: IntervalMode = "fixed_rate"
+
+    def __attrs_post_init__(self) -> None:
+        _check_word("mode", self.mode, get_args(IntervalMode))
+
+    def __str__(self) -> str:
+        mode = "" if self.mode == "fixed_rate" else f", mode={self.mode!r}"
+        return f"Interval(every={self.every}{mode})"
 
     @property
     def microseconds(self) -> Microseconds:
@@ -228,6 +244,13 @@ def is_recurring(schedule: Schedule) -> bool:
     return isinstance(schedule, Cron | Interval)
 
 
+def is_fixed_delay(schedule: Schedule) -> bool:
+    """
+    Return whether a schedule has no grid: its next time is known when the run before is closed.
+    """
+    return isinstance(schedule, Interval) and schedule.mode == "fixed_delay"
+
+
 def first_occurrence(schedule: Schedule, anchor: Instant) -> Instant | None:
     """
     Return the first occurrence of a schedule that begins at the anchor.
@@ -237,6 +260,8 @@ def first_occurrence(schedule: Schedule, anchor: Instant) -> Instant | None:
         time, past or not; for an immediate one the anchor. None if nothing follows.
     """
     match schedule:
+        case Interval(mode="fixed_delay"):
+            return _later(anchor, schedule.microseconds)
         case Cron() | Interval():
             return next_occurrence(schedule, anchor, anchor)
         case OneTime(at):
@@ -257,11 +282,10 @@ def next_occurrence(schedule: Schedule, anchor: Instant, after: Instant) -> Inst
     match schedule:
         case Cron():
             return schedule.timetable().next_instant(Instant(max(anchor, after)))
-        case Interval():
+        case Interval(mode="fixed_rate"):
             every = schedule.microseconds
-            found = anchor + max(1, (after - anchor) // every + 1) * every
-            return Instant(found) if found <= INSTANT_MAX else None
-        case OneTime() | Immediate():
+            return _later(anchor, max(1, (after - anchor) // every + 1) * every)
+        case Interval() | OneTime() | Immediate():
             return None
         case _ as never:
             assert_never(never)
@@ -276,11 +300,11 @@ def latest_occurrence(
     match schedule:
         case Cron():
             return schedule.timetable().last_instant(Instant(max(anchor, after)), until)
-        case Interval():
+        case Interval(mode="fixed_rate"):
             every = schedule.microseconds
             found = Instant(anchor + (until - anchor) // every * every)
             return found if found > max(anchor, after) else None
-        case OneTime() | Immediate():
+        case Interval() | OneTime() | Immediate():
             return None
         case _ as never:
             assert_never(never)
@@ -303,15 +327,19 @@ def count_occurrences(
     match schedule:
         case Cron():
             count = schedule.timetable().count(Instant(max(anchor + 1, first)), last, limit)
-        case Interval():
+        case Interval(mode="fixed_rate"):
             every = schedule.microseconds
             grid_first = max(1, -((anchor - first) // every))
             count = max(0, (last - anchor) // every - grid_first + 1)
-        case OneTime() | Immediate():
+        case Interval() | OneTime() | Immediate():
             pass
         case _ as never:
             assert_never(never)
     return (count, True) if count <= limit else (limit, False)
+
+
+def _later(anchor: Instant, by: int) -> Instant | None:
+    return Instant(anchor + by) if anchor + by <= INSTANT_MAX else None
 
 
 def _shown(value: object) -> str:

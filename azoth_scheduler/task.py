@@ -17,6 +17,7 @@ __all__ = [
     "Status",
     "TaskState",
     "Totals",
+    "is_held",
     "startable",
     "status_of",
     "wake_at",
@@ -51,6 +52,8 @@ class OpenRun:
         retry_at: When the next attempt is due; None while one is active.
         attempt: The number of the latest attempt; 0 for a triggered run before its first.
         cancel: Why it was asked to stop; None if it was not.
+        snoozes: How often its handler put it off.
+        beside: Whether it was triggered to start also while another run is open.
     """
 
     run_id: str
@@ -71,6 +74,8 @@ class OpenRun:
     lease_until: Instant = Instant(0)
     retry_at: Instant | None = None
     cancel: str | None = None
+    snoozes: int = 0
+    beside: bool = False
 
 
 @frozen(kw_only=True, slots=False)
@@ -103,6 +108,7 @@ class TaskState:
         version: The version of its stream.
         generation: The number of its definition; 0 where no task exists.
         runs: The open runs, in the order in which they were opened.
+        buffered: Nominal times that were decided to run, in order, before anything new.
         exhausted: The run that disabled the task, which `resume_task` takes up again.
         triggers: How many runs were triggered in this generation.
     """
@@ -121,6 +127,7 @@ class TaskState:
     cancelled: bool = False
     reason: str = ""
     runs: tuple[OpenRun, ...] = ()
+    buffered: tuple[Instant, ...] = ()
     exhausted: OpenRun | None = None
     retry_count: int = 0
     last_run_at: Instant | None = None
@@ -176,22 +183,32 @@ def status_of(state: TaskState) -> Status:
         return "running"
     if any(run.attempt for run in state.runs):
         return "retrying"
-    return "completed" if state.next_run_at is None and not state.runs else "scheduled"
+    idle = state.next_run_at is None and not state.runs and not state.buffered
+    return "completed" if idle else "scheduled"
 
 
 def wake_at(state: TaskState) -> Instant | None:
     """
-    Return when something of the task is due to start; None if nothing will be by itself.
+    Return when something of the task is due to be decided; None if nothing will be by itself.
 
     An attempt of a triggered run starts also while the task is paused or disabled: somebody asked
-    for it. An occurrence waits until no run is open.
+    for it. An occurrence waits until no run is open, unless its overlap acts at its own time.
     """
     if not state.runs:
-        held = state.paused or state.disabled or state.cancelled
-        return None if held else state.next_run_at
-    if state.active:
-        return None
-    return min((run.retry_at for run in startable(state) if run.retry_at is not None), default=None)
+        return _scheduled_at(state)
+    overlap = state.definition.options.overlap
+    waiting = [run.retry_at for run in startable(state) if run.retry_at is not None]
+    if overlap == "allow" or (overlap == "cancel_other" and not _all_asked_to_stop(state)):
+        scheduled = _scheduled_at(state)
+        waiting += [] if scheduled is None else [scheduled]
+    return min(waiting, default=None)
+
+
+def is_held(state: TaskState) -> bool:
+    """
+    Say whether the schedule starts nothing: paused, disabled or cancelled.
+    """
+    return state.paused or state.disabled or state.cancelled
 
 
 def startable(state: TaskState) -> tuple[OpenRun, ...]:
@@ -199,6 +216,24 @@ def startable(state: TaskState) -> tuple[OpenRun, ...]:
     Return the open runs whose next attempt may start as soon as it is due.
     """
     held = state.paused or state.disabled
+    alone = state.active and state.definition.options.overlap != "allow"
     return tuple(
-        run for run in state.runs if run.retry_at is not None and (run.triggered or not held)
+        [
+            run
+            for run in state.runs
+            if run.retry_at is not None
+            and (run.triggered or not held)
+            and (run.beside or not alone)
+        ]
     )
+
+
+def _scheduled_at(state: TaskState) -> Instant | None:
+    if is_held(state):
+        return None
+    # What is buffered was due when it was decided.
+    return state.buffered[0] if state.buffered else state.next_run_at
+
+
+def _all_asked_to_stop(state: TaskState) -> bool:
+    return all(run.cancel is not None for run in state.runs)

@@ -6,12 +6,24 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Final, get_args
 
-from azoth.clocks import datetime_of
+from attrs import evolve
+
+from azoth.clocks import datetime_of, instant_of
 from azoth.events import check_integer, check_name
 from azoth_scheduler import forecast as forecasts
+from azoth_scheduler._arguments import check_filter, check_if_exists, check_limit
+from azoth_scheduler.backfilling import backfilled
 from azoth_scheduler.client import Client, Command
-from azoth_scheduler.commands import CancelRun, CancelTask, PauseTask, ResumeTask, TriggerTask
+from azoth_scheduler.commands import (
+    CancelRun,
+    CancelTask,
+    IfExists,
+    PauseTask,
+    ResumeTask,
+    TriggerTask,
+)
 from azoth_scheduler.errors import InvalidTask, RunNotFound, TaskNotFound
+from azoth_scheduler.events import Overlap
 from azoth_scheduler.handlers import Handlers
 from azoth_scheduler.history import TaskRun
 from azoth_scheduler.projection.base import TaskFilter
@@ -24,7 +36,7 @@ from azoth_scheduler.requests import (
 )
 from azoth_scheduler.settings import Settings
 from azoth_scheduler.table import ScheduleTable
-from azoth_scheduler.task import Status, TaskState
+from azoth_scheduler.task import TaskState
 
 __all__ = ["FORECAST_MAX", "Tasks"]
 
@@ -52,25 +64,49 @@ class Tasks:
         self._handlers = handlers
         self._settings = settings
 
-    def schedule_task(self, request: ScheduleTaskRequest) -> ScheduledTask:
+    def schedule_task(
+        self,
+        request: ScheduleTaskRequest,
+        *,
+        if_exists: IfExists = "replace",
+        expected_version: int | None = None,
+    ) -> ScheduledTask:
         """
         Schedule a task; the same definition again is a no-op, another one is an edit in place.
+
+        Args:
+            request: The task.
+            if_exists: What becomes of a task with another definition: `"replace"` it, `"ignore"`
+                the request, or `"error"`.
+            expected_version: The version that the task was seen at, 0 for none; None for any.
 
         Returns:
             The task as it stands now.
 
         Raises:
+            TaskExists: It has another definition, and *if_exists* is `"error"`.
+            TaskChanged: It is not at the version that was expected.
             HandlerNotFound: This scheduler has handlers, and none for the type.
             InvalidTask: The handler refuses the payload.
             InvalidSchedule: The schedule never fires.
         """
-        return self.schedule_tasks([request])[0]
+        if expected_version is not None:
+            check_integer(expected_version, "expected_version")
+        checked = self._checked(request)
+        (state,) = self._client.schedule(
+            [(checked.task_id, checked.definition)],
+            if_exists=check_if_exists(if_exists),
+            expected_version=expected_version,
+        )
+        return self._shown(state)
 
-    def schedule_tasks(self, requests: Iterable[ScheduleTaskRequest]) -> list[ScheduledTask]:
+    def schedule_tasks(
+        self, requests: Iterable[ScheduleTaskRequest], *, if_exists: IfExists = "replace"
+    ) -> list[ScheduledTask]:
         """
         Schedule many tasks, up to a thousand in a commit.
 
-        All requests are checked before the first is written.
+        All requests are checked before the first is written. *if_exists* as in `schedule_task`.
 
         Returns:
             The tasks as they stand now, in the order of the requests.
@@ -81,8 +117,52 @@ class Tasks:
             InvalidSchedule: A schedule never fires.
         """
         checked = [self._checked(request) for request in requests]
-        states = self._client.schedule([(one.task_id, one.definition) for one in checked])
+        states = self._client.schedule(
+            [(one.task_id, one.definition) for one in checked],
+            if_exists=check_if_exists(if_exists),
+        )
         return [self._shown(state) for state in states]
+
+    def apply_schedules(
+        self,
+        requests: Iterable[ScheduleTaskRequest],
+        *,
+        prune: bool = False,
+        group: str = "default",
+    ) -> list[ScheduledTask]:
+        """
+        Make a set of tasks be what *requests* say: for programs that declare their schedules.
+
+        Each task gets the tag `schedules:<group>`, by which a later call knows its own tasks.
+
+        Args:
+            requests: The whole set.
+            prune: Whether tasks of the group that are not in the set are cancelled.
+            group: Names the set; others are left alone.
+
+        Returns:
+            The tasks as they stand now, in the order of the requests.
+
+        Raises:
+            InvalidTask: Two requests have one id, or a handler refuses a payload.
+            InvalidSchedule: A schedule never fires.
+        """
+        tag = f"schedules:{check_name(group, 'group')}"
+        tagged = [
+            evolve(request, tags=(*(one for one in request.tags if one != tag), tag))
+            for request in requests
+        ]
+        wanted = {request.task_id for request in tagged}
+        if len(wanted) < len(tagged):
+            ids = [request.task_id for request in tagged]
+            twice = next(one for one in ids if ids.count(one) > 1)
+            raise InvalidTask(task_id=twice, reason="it is in the set twice; leave one out")
+        applied = self.schedule_tasks(tagged)
+        if prune:
+            for task in self.list_tasks(TaskFilter(tag=tag)):
+                if task.task_id not in wanted and task.status != "cancelled":
+                    self.cancel_task(task.task_id, f"no longer in the schedules of {group!r}")
+        return applied
 
     def cancel_task(self, task_id: str, reason: str = "") -> ScheduledTask:
         """
@@ -122,19 +202,50 @@ class Tasks:
             lambda now: ResumeTask(at=now, task_id=task_id, reason=check_reason(task_id, reason)),
         )
 
-    def trigger_task(self, task_id: str, *, payload: bytes | None = None) -> ScheduledTask:
+    def trigger_task(
+        self, task_id: str, *, overlap: Overlap | None = None, payload: bytes | None = None
+    ) -> ScheduledTask:
         """
-        Run a task now, beside its schedule; skipped, by event, while one of its runs is open.
+        Run a task now, beside its schedule.
+
+        Args:
+            task_id: The task.
+            overlap: What happens while one of its runs is open; None for what the task says.
+            payload: Handed to the handler in place of the task's own.
 
         Raises:
             TaskNotFound: There is no such task.
             InvalidTask: It is cancelled, or the handler refuses the payload.
+            ValueError: There is no such overlap.
         """
+        if overlap is not None and overlap not in get_args(Overlap):
+            given = ", ".join(get_args(Overlap))
+            raise ValueError(f"overlap is {overlap!r}; give one of {given}, or None")
         if payload is not None:
             check_payload(task_id, payload)
             self._validate(self._state(task_id).definition.task_type, task_id, payload)
         return self._command(
-            task_id, lambda now: TriggerTask(at=now, task_id=task_id, payload=payload)
+            task_id,
+            lambda now: TriggerTask(at=now, task_id=task_id, payload=payload, overlap=overlap),
+        )
+
+    def backfill(self, task_id: str, start: datetime, end: datetime) -> ScheduledTask:
+        """
+        Run a task once for each time that its schedule names from *start* to *end*, in order.
+
+        They are runs of their own, one after another, with `ctx.scheduled_at` the time that is
+        filled in; the schedule goes on behind them. What ran at these times before runs again.
+
+        Raises:
+            TaskNotFound: There is no such task.
+            InvalidTask: It is cancelled or has no grid, *end* lies before *start*, or there are
+                none, or more than `BACKFILL_MAX`, times between them.
+            ValueError: A time is naive, or outside the years 1970 to 9999.
+        """
+        state = self._state(task_id)
+        nominals = backfilled(state, instant_of(start), instant_of(end))
+        return self._command(
+            task_id, lambda now: TriggerTask(at=now, task_id=task_id, nominals=nominals)
         )
 
     def cancel_run(self, execution_id: str, reason: str = "") -> ScheduledTask:
@@ -183,8 +294,8 @@ class Tasks:
             TypeError: An argument is of another type.
             ValueError: The limit is below 1, or there is no such status.
         """
-        _check_filter(chosen)
-        _check_limit(limit)
+        check_filter(chosen)
+        check_limit(limit)
         check_text(after, "after")
         with self._table.look() as projection:
             states = projection.list(chosen, limit, after)
@@ -202,7 +313,7 @@ class Tasks:
         Raises:
             TaskNotFound: There is no such task.
         """
-        _check_limit(limit)
+        check_limit(limit)
         check_integer(after, "after")
         self._state(task_id)
         with self._table.look() as projection:
@@ -270,15 +381,3 @@ class Tasks:
             raise InvalidTask(
                 task_id=task_id, reason=f"{task_type!r} refuses the payload: {error!r}"
             ) from error
-
-
-def _check_limit(limit: int | None) -> None:
-    if limit is not None:
-        check_integer(limit, "limit", low=1)
-
-
-def _check_filter(chosen: TaskFilter) -> None:
-    if not isinstance(chosen, TaskFilter):
-        raise TypeError(f"tasks are chosen by a TaskFilter, not by {chosen!r}")
-    if chosen.status is not None and chosen.status not in get_args(Status):
-        raise ValueError(f"status is {chosen.status!r}; give one of {', '.join(get_args(Status))}")

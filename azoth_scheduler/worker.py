@@ -11,22 +11,23 @@ from attrs import define, frozen
 
 from azoth.clocks import Clock, Instant, Microseconds
 from azoth.errors import OutcomeUnknown, StoreBusy, StoreError, StoreFull
-from azoth.events import Write
 from azoth.store import EventStore
 from azoth.streams import WrongExpectedVersion
 from azoth_scheduler.bell import Bell
 from azoth_scheduler.context import StopSignal
-from azoth_scheduler.events import TaskExecuted, TaskRunAbandoned, registry, stream_of
+from azoth_scheduler.events import TaskExecuted, TaskRunAbandoned, stream_of
 from azoth_scheduler.execution import Fence, Finished
 from azoth_scheduler.executors.base import Executor
 from azoth_scheduler.handlers import Handlers
 from azoth_scheduler.leases import LeaseKeeper, LeaseWatch, Survey
-from azoth_scheduler.packing import Parcel, packed, parcel_of
+from azoth_scheduler.packing import Parcel, packed
 from azoth_scheduler.plan import Gathered, Lost, Overdue, Plan, Start, Unit, plan
 from azoth_scheduler.projection.base import ScheduleProjection, Served
 from azoth_scheduler.settings import Settings
 from azoth_scheduler.starting import attempt_of
 from azoth_scheduler.table import ScheduleTable
+from azoth_scheduler.task import wake_at
+from azoth_scheduler.unit_parcels import unit_parcel, without_claims
 
 __all__ = ["Worker", "Workshop"]
 
@@ -64,10 +65,12 @@ class Workshop:
 @define
 class _Running:
     # An attempt that an executor has; settled once the log has its outcome without it, released
-    # once it was asked to stop for no other reason than that the scheduler shuts down.
+    # once it was asked to stop for no other reason than that the scheduler shuts down. One that
+    # makes way is asked to stop by the next occurrence of its task.
     stop: StopSignal
     started: Microseconds
     deadline: Microseconds
+    makes_way: bool
     settled: bool = False
     released: bool = False
 
@@ -268,13 +271,13 @@ class Worker:
         for fence in planned.refused:
             self._drop(fence)
         taken = 0
-        for group in packed(_parcel(unit) for unit in planned.units):
+        for group in packed(unit_parcel(unit) for unit in planned.units):
             taken = self._append(group, taken)
 
     def _append(self, group: list[Parcel[Unit]], taken: int) -> int:
         # *taken* slots were to be freed by outcomes that conflicted: in the log they are not free.
         while group:
-            group, taken = _without_claims(group, taken)
+            group, taken = without_claims(group, taken)
             writes = [write for parcel in group for write in parcel.writes]
             try:
                 if group:
@@ -341,6 +344,7 @@ class Worker:
             stop=attempt.context.stop,
             started=started,
             deadline=Microseconds(started + timeout),
+            makes_way=start.state.definition.options.overlap == "cancel_other",
         )
         try:
             self._shop.executor.submit(attempt, self._clock, self._report)
@@ -370,24 +374,14 @@ class Worker:
             for running in self._running.values()
             if not running.settled
         ]
-        if self._free():
-            with self._shop.table.look() as projection:
-                wake = projection.next_wake(self._shop.served)
-            looks += [] if wake is None else [max(wake, now)]
-        return min(looks, default=None)
+        return min([*looks, *self._wakes(now)], default=None)
 
-
-def _without_claims(group: list[Parcel[Unit]], count: int) -> tuple[list[Parcel[Unit]], int]:
-    # Those of the lowest rank stand last; a claim that follows an outcome of its own task stays.
-    kept: list[Parcel[Unit]] = []
-    for parcel in reversed(group):
-        if count and parcel.item.starts and not parcel.item.settles:
-            count -= 1
-        else:
-            kept.append(parcel)
-    return kept[::-1], count
-
-
-def _parcel(unit: Unit) -> Parcel[Unit]:
-    events = tuple(registry.encode(event) for event, _ in unit.changes)
-    return parcel_of(unit, (*unit.output, Write(stream_of(unit.task_id), events, unit.expected)))
+    def _wakes(self, now: Instant) -> list[Instant]:
+        making_way = [fence[0] for fence, one in self._running.items() if one.makes_way]
+        if not (self._free() or making_way):
+            return []
+        with self._shop.table.look() as projection:
+            wakes = [wake_at(projection.get(task_id)) for task_id in making_way]
+            if self._free():
+                wakes.append(projection.next_wake(self._shop.served))
+        return [Instant(max(wake, now)) for wake in wakes if wake is not None]

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeAlias, cast
 from attrs import fields
 from cattrs.gen import make_dict_unstructure_fn, override
 
+from azoth.clocks import Instant
 from azoth.json_format import FASTEST
 from azoth_scheduler._copies import changed
 from azoth_scheduler.events import registry
@@ -45,6 +46,7 @@ def _plain_fields(cls: type, nested: Mapping[str, Any]) -> tuple[_Field, ...]:
 _NESTED: Final[Mapping[str, Any]] = {
     "runs": tuple[OpenRun, ...],
     "exhausted": OpenRun | None,
+    "buffered": tuple[Instant, ...],
     "totals": Totals,
 }
 _STATE_FIELDS: Final = _plain_fields(TaskState, {**_NESTED, "definition": Definition})

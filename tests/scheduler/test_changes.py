@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from azoth_scheduler.changes import evolve, skip_event
-from azoth_scheduler.events import SchedulerEvent, registry
+from azoth_scheduler.events import Options, SchedulerEvent, registry
 from azoth_scheduler.schedules import Immediate, Interval
 from azoth_scheduler.task import NO_TASK, Totals, status_of, wake_at
 from tests.support.task_story import Story, at
@@ -47,17 +47,29 @@ def a_long_life() -> Story:
     return story
 
 
+def a_life_with_a_buffer() -> Story:
+    """
+    Return a story in which occurrences are kept to be run later.
+    """
+    story = Story()
+    story.schedule(Interval(300), options=Options(overlap="buffer_one"))
+    story.at(minutes=5).start()
+    story.at(minutes=21).end()
+    return story
+
+
 EVENTS = a_long_life().told
+ALL_EVENTS = [*EVENTS, *a_life_with_a_buffer().told]
 
 
-def test_the_long_life_has_every_type_of_event() -> None:
+def test_the_lives_have_every_type_of_event() -> None:
     """
     The properties below would prove little if a type were missing.
     """
-    assert set(map(type, EVENTS)) == set(get_args(SchedulerEvent))
+    assert set(map(type, ALL_EVENTS)) == set(get_args(SchedulerEvent))
 
 
-@given(st.lists(st.sampled_from(EVENTS), max_size=30))
+@given(st.lists(st.sampled_from(ALL_EVENTS), max_size=30))
 def test_evolve_is_total_whatever_the_order(events: list[SchedulerEvent]) -> None:
     """
     R5: no sequence of readable events raises, cut, doubled or shuffled; each counts one version.

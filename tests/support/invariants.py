@@ -7,7 +7,7 @@ a decision of the scheduler, so that what it proves is not what it is proved by.
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from attrs import Factory, define, frozen
 
@@ -23,9 +23,12 @@ from azoth_scheduler.events import (
     TaskPaused,
     TaskResumed,
     TaskRunAbandoned,
+    TaskRunBuffered,
+    TaskRunCancelRequested,
     TaskRunSkipped,
     TaskRunStarted,
     TaskScheduled,
+    TaskTriggered,
     registry,
 )
 from azoth_scheduler.retries import RetryPolicy
@@ -160,39 +163,60 @@ def nothing_starts_early(log: Log) -> Iterator[Breach]:
     """
     next_run: dict[str, int | None] = {}
     retry_at: dict[str, dict[str, int | None]] = {}
+    kept: dict[str, set[int]] = {}
     for entry in log:
         match entry.told:
             case TaskRunStarted() as told:
                 allowed = retry_at.get(told.task_id, {}).pop(told.run_id, None)
                 if told.attempt == 1 and not told.triggered_run:
-                    allowed = next_run.get(told.task_id)
+                    # What was kept was due when it was decided.
+                    was_kept = told.nominal_at in kept.get(told.task_id, ())
+                    allowed = told.due_at if was_kept else next_run.get(told.task_id)
                 if told.at < (allowed or 0):
                     yield Breach("C2", entry.position, f"{told.execution_id} started early")
             case TaskExecuted() | TaskRunAbandoned() as told:
                 retry_at.setdefault(told.task_id, {})[told.run_id] = told.retry_at
+            case TaskRunBuffered() as told:
+                kept.setdefault(told.task_id, set()).update(told.nominals)
             case TaskResumed() as told:
                 # Whoever resumes asks for what waits at once.
                 retry_at.pop(told.task_id, None)
             case _:
                 pass
-        if entry.told is not None and hasattr(entry.told, "next_run_at"):
-            next_run[entry.told.task_id] = entry.told.next_run_at
+        moved: Any = entry.told
+        if _moves_the_schedule(moved):
+            next_run[moved.task_id] = moved.next_run_at
+
+
+def _moves_the_schedule(told: object) -> bool:
+    # Two events say what is next only where they close a run of a fixed delay.
+    if isinstance(told, TaskRunAbandoned | TaskRunCancelRequested):
+        return told.next_run_at is not None
+    return hasattr(told, "next_run_at")
 
 
 def one_attempt_at_a_time(log: Log) -> Iterator[Breach]:
     """
-    C3: a task has at most one active attempt, at every prefix.
+    C3: a run has at most one active attempt, and so has a task unless its overlap is `allow`.
     """
-    active: dict[str, str] = {}
+    active: dict[str, dict[str, str]] = {}
+    alone: dict[str, bool] = {}
+    beside: set[str] = set()
     for entry in log:
         match entry.told:
+            case TaskScheduled() as told:
+                alone[told.task_id] = told.options.overlap != "allow"
+            case TaskTriggered(overlap="allow") as told:
+                beside.add(told.run_id)
             case TaskRunStarted() as told:
-                if told.task_id in active:
-                    what = f"{told.execution_id} started beside {active[told.task_id]}"
+                others = active.setdefault(told.task_id, {})
+                one_only = alone.get(told.task_id, True) and told.run_id not in beside
+                if told.run_id in others or (one_only and set(others) - beside):
+                    what = f"{told.execution_id} started beside {', '.join(others.values())}"
                     yield Breach("C3", entry.position, what)
-                active[told.task_id] = told.execution_id
+                others[told.run_id] = told.execution_id
             case TaskExecuted() | TaskRunAbandoned() as told:
-                active.pop(told.task_id, None)
+                active.get(told.task_id, {}).pop(told.run_id, None)
             case _:
                 pass
 
@@ -270,14 +294,21 @@ def failures_are_counted(log: Log) -> Iterator[Breach]:
 def disabled_means_exhausted(log: Log) -> Iterator[Breach]:
     """
     C5: a task is disabled by the event that follows its last failure or loss, and by no other.
+
+    A task that fires once is disabled by its discard too.
     """
     last: dict[str, SchedulerEvent] = {}
+    once: set[str] = set()
     for entry in log:
         told = entry.told
+        if isinstance(told, TaskScheduled):
+            repeats = isinstance(told.schedule, Cron | Interval)
+            (once.discard if repeats else once.add)(told.task_id)
         if isinstance(told, TaskDisabled):
             cause = last.get(told.task_id)
             closes = isinstance(cause, TaskExecuted | TaskRunAbandoned) and cause.retry_at is None
-            failed = not isinstance(cause, TaskExecuted) or cause.outcome in FAILURES
+            ends = (*FAILURES, "discarded") if told.task_id in once else FAILURES
+            failed = not isinstance(cause, TaskExecuted) or cause.outcome in ends
             if not closes or not failed:
                 yield Breach("C5", entry.position, f"{told.task_id} disabled by {cause}")
         if told is not None:
@@ -325,6 +356,7 @@ class _Account:
     anchor: int
     owed: int | None = None
     held: set[str] = Factory(set)
+    kept: set[int] = Factory(set)
 
 
 def every_occurrence_is_accounted_for(log: Log) -> Iterator[Breach]:
@@ -334,26 +366,34 @@ def every_occurrence_is_accounted_for(log: Log) -> Iterator[Breach]:
     accounts: dict[str, _Account] = {}
     for entry in log:
         match entry.told:
-            case TaskScheduled(schedule=Cron() | Interval()) as told:
+            case TaskScheduled(schedule=Cron() | Interval(mode="fixed_rate")) as told:
                 accounts[told.task_id] = _Account(told.schedule, told.anchor, told.next_nominal_at)
             case TaskScheduled() as told:
                 accounts.pop(told.task_id, None)
             case TaskResumed() as told if told.task_id in accounts:
                 accounts[told.task_id].owed = told.next_nominal_at
-            case TaskRunStarted() | TaskRunSkipped() as told if told.task_id in accounts:
+            case TaskRunStarted() | TaskRunSkipped() | TaskRunBuffered() as told if (
+                told.task_id in accounts
+            ):
                 yield from _settle(accounts[told.task_id], told, entry.position)
             case _:
                 pass
 
 
 def _settle(
-    account: _Account, told: TaskRunStarted | TaskRunSkipped, position: int
+    account: _Account, told: TaskRunStarted | TaskRunSkipped | TaskRunBuffered, position: int
 ) -> Iterator[Breach]:
     if isinstance(told, TaskRunStarted):
-        if told.attempt > 1 or told.triggered_run:
+        if told.attempt > 1 or told.triggered_run or told.nominal_at in account.kept:
             return
         first = last = told.nominal_at
         count = 1
+    elif isinstance(told, TaskRunBuffered):
+        account.kept.update(told.nominals)
+        first, last, count = told.nominals[0], told.nominals[-1], len(told.nominals)
+    elif told.first in account.kept:
+        # It was kept, and decided by that; it has expired since.
+        return
     else:
         if told.run_id is not None:
             return

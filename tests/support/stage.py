@@ -35,6 +35,7 @@ from tests.support.invariants import Entry, assert_sound, read_log
 __all__ = [
     "NOON",
     "PATIENCE",
+    "Act",
     "Gate",
     "Reporting",
     "Stage",

@@ -15,6 +15,7 @@ from azoth_scheduler.events import (
     TaskPaused,
     TaskResumed,
     TaskRunAbandoned,
+    TaskRunBuffered,
     TaskRunCancelRequested,
     TaskRunSkipped,
     TaskRunStarted,
@@ -85,6 +86,8 @@ class TaskChecker:
                 self._skipped(event)
             case TaskResumed():
                 self._resumed(event)
+            case TaskRunBuffered():
+                raise AssertionError("nothing is kept where the overlap is `skip`")
             case _:
                 self._asked(event)
 

@@ -20,7 +20,7 @@ from azoth_scheduler.commands import (
     TriggerTask,
 )
 from azoth_scheduler.decisions import decide
-from azoth_scheduler.events import Options, Outcome, SchedulerEvent
+from azoth_scheduler.events import Options, Outcome, Overlap, SchedulerEvent
 from azoth_scheduler.retries import RetryPolicy
 from azoth_scheduler.schedules import Schedule
 from azoth_scheduler.task import NO_TASK, Definition, TaskState
@@ -119,6 +119,8 @@ class Story:
         completed_at: Instant | None = None,
         error: str | None = None,
         triggered: int = 0,
+        raised: tuple[str, ...] = (),
+        retry_after: int | None = None,
     ) -> tuple[Any, ...]:
         """
         Record the outcome of the attempt that runs, or of the one with *fence*.
@@ -133,6 +135,8 @@ class Story:
                 policy=policy,
                 error=error,
                 triggered=triggered,
+                raised=raised,
+                retry_after=None if retry_after is None else Microseconds(retry_after),
             )
         )
 
@@ -186,11 +190,24 @@ class Story:
         """
         return self.do(ResumeTask(at=self.now, task_id=self._task_id, reason=reason))
 
-    def trigger(self, payload: bytes | None = None) -> tuple[Any, ...]:
+    def trigger(
+        self,
+        payload: bytes | None = None,
+        overlap: Overlap | None = None,
+        nominals: tuple[Instant, ...] = (),
+    ) -> tuple[Any, ...]:
         """
-        Ask for a run now.
+        Ask for a run now, or for one for each of *nominals*.
         """
-        return self.do(TriggerTask(at=self.now, task_id=self._task_id, payload=payload))
+        return self.do(
+            TriggerTask(
+                at=self.now,
+                task_id=self._task_id,
+                payload=payload,
+                overlap=overlap,
+                nominals=nominals,
+            )
+        )
 
     def cancel_run(self, execution_id: str, reason: str = "wrong data") -> tuple[Any, ...]:
         """

@@ -1,0 +1,32 @@
+"""
+The units of a plan on their way into appends.
+"""
+
+from azoth.events import Write
+from azoth_scheduler.events import registry, stream_of
+from azoth_scheduler.packing import Parcel, parcel_of
+from azoth_scheduler.plan import Unit
+
+__all__ = ["unit_parcel", "without_claims"]
+
+
+def without_claims(group: list[Parcel[Unit]], count: int) -> tuple[list[Parcel[Unit]], int]:
+    """
+    Return a group without its last *count* claims, and how many are still to be left out.
+    """
+    # Those of the lowest rank stand last; a claim that follows an outcome of its own task stays.
+    kept: list[Parcel[Unit]] = []
+    for parcel in reversed(group):
+        if count and parcel.item.starts and not parcel.item.settles:
+            count -= 1
+        else:
+            kept.append(parcel)
+    return kept[::-1], count
+
+
+def unit_parcel(unit: Unit) -> Parcel[Unit]:
+    """
+    Return what a unit writes: its handlers' events directly before its own.
+    """
+    events = tuple(registry.encode(event) for event, _ in unit.changes)
+    return parcel_of(unit, (*unit.output, Write(stream_of(unit.task_id), events, unit.expected)))
