@@ -5,6 +5,7 @@ Any commands in any order, at times that also step back: every invariant holds a
 from datetime import timedelta
 from typing import Final, get_args
 
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -15,6 +16,8 @@ from azoth_scheduler.schedules import Immediate, Interval, OneTime, Schedule
 from azoth_scheduler.task import TaskState, status_of, wake_at
 from tests.support.task_checker import HOURLY, TaskChecker
 from tests.support.task_story import MINUTE, NOON, SECOND, Story
+
+pytestmark = pytest.mark.no_cover
 
 POLICY: Final = RetryPolicy(max_attempts=3, base=timedelta(minutes=1), cap=timedelta(minutes=3))
 SCHEDULES: Final[list[Schedule]] = [

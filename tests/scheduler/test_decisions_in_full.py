@@ -4,6 +4,7 @@ Any commands in any order on tasks with all options of time: the invariants hold
 
 from typing import Any, Final, get_args
 
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
@@ -17,6 +18,8 @@ from azoth_scheduler.schedules import Cron, Immediate, Interval, OneTime, Schedu
 from azoth_scheduler.task import wake_at
 from tests.support.invariants import Entry, assert_sound
 from tests.support.task_story import MINUTE, NOON, SECOND, TASK, Story, at
+
+pytestmark = pytest.mark.no_cover
 
 POLICY: Final = RetryPolicy(max_attempts=3, base=60, jitter=5)
 RECURRING: Final[list[Schedule]] = [

@@ -17,6 +17,8 @@ from azoth_memory.store import MemoryStore
 from azoth_sqlite.store import open_sqlite
 from tests.stores.mutants.keys import MovesTheCheckpointAfterTheCommit
 
+pytestmark = pytest.mark.no_cover
+
 MEMORY: Final = Path("/dev/shm")
 STEPS: Final = max(20, settings().max_examples // 20)
 """Of a run: enough to come back to what was done before; the soak goes further too."""

@@ -12,6 +12,8 @@ import pytest
 from azoth.testing.conformance import StoreConformance
 from tests.stores.mutants.registry import MUTANTS, Mutant
 
+pytestmark = pytest.mark.no_cover
+
 SUITE: Final = Path(__file__).parent / "mutants" / "suite.py"
 ROOT: Final = Path(__file__).parents[2]
 
