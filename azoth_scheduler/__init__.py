@@ -30,7 +30,13 @@ from azoth_scheduler.events import (
     TaskScheduled,
     TaskTriggered,
 )
-from azoth_scheduler.executors import Executor, InlineExecutor, ThreadExecutor
+from azoth_scheduler.executors import (
+    AsyncExecutor,
+    Executor,
+    InlineExecutor,
+    ProcessExecutor,
+    ThreadExecutor,
+)
 from azoth_scheduler.handlers import TaskEvent, TaskHandler
 from azoth_scheduler.health import Health
 from azoth_scheduler.history import TaskRun
@@ -48,6 +54,7 @@ from azoth_scheduler.signals import Discard, Retry, Snooze
 from azoth_scheduler.task import Status, Totals
 
 __all__ = [
+    "AsyncExecutor",
     "Cron",
     "Discard",
     "Executor",
@@ -61,6 +68,7 @@ __all__ = [
     "InvalidTask",
     "MemoryScheduleProjection",
     "OneTime",
+    "ProcessExecutor",
     "Retry",
     "RetryPolicy",
     "RunCancelled",

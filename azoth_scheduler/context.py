@@ -2,6 +2,7 @@
 What an attempt knows about itself, and how it is asked to stop.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 from logging import Logger, LoggerAdapter
 from threading import Event, Lock
@@ -22,12 +23,13 @@ class StopSignal:
     Carry one request to stop, and its reason, into a handler that runs elsewhere.
     """
 
-    __slots__ = ("_asked", "_event", "reason")
+    __slots__ = ("_asked", "_event", "_heard", "reason")
 
     def __init__(self) -> None:
         self._asked = False
         # Made for the first who waits: few handlers do, and it costs more than the rest of a claim.
         self._event: Event | None = None
+        self._heard: Callable[[], object] | None = None
         self.reason = ""
 
     def set(self, reason: str) -> None:
@@ -41,6 +43,22 @@ class StopSignal:
         # Looked at last: who waits makes it first and then asks whether a stop was asked for.
         if self._event is not None:
             self._event.set()
+        self._tell()
+
+    def on_set(self, heard: Callable[[], object]) -> None:
+        """
+        Call *heard* once a stop is asked for, or now if one was; one executor may listen.
+        """
+        self._heard = heard
+        if self._asked:
+            self._tell()
+
+    def _tell(self) -> None:
+        # Both sides look after they have written, so one of them finds the other, and only one.
+        with _making:
+            heard, self._heard = self._heard, None
+        if heard is not None:
+            heard()
 
     def is_set(self) -> bool:
         """

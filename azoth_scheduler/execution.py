@@ -4,8 +4,10 @@ One attempt, carried out: the handler is called, and whatever it does becomes a 
 An executor decides where this runs; what it means is decided here, once for all of them.
 """
 
+from asyncio import CancelledError, current_task
 from collections.abc import Iterable, Sequence
-from inspect import isasyncgenfunction, iscoroutine, iscoroutinefunction
+from datetime import timedelta
+from inspect import isasyncgenfunction, isawaitable, iscoroutine
 from threading import current_thread, main_thread
 from traceback import format_exception
 from typing import Any, Final, TypeAlias, cast
@@ -26,7 +28,7 @@ from azoth.streams import ANY
 from azoth_scheduler.context import TaskContext
 from azoth_scheduler.errors import InvalidTask, RunCancelled
 from azoth_scheduler.events import Outcome
-from azoth_scheduler.handlers import TaskEvent, TaskHandler
+from azoth_scheduler.handlers import TaskEvent, TaskHandler, is_coroutine_handler
 from azoth_scheduler.retries import dotted_name, names_of
 from azoth_scheduler.signals import Discard, Retry, Snooze
 
@@ -35,10 +37,15 @@ __all__ = [
     "OUTPUT_EVENTS_MAX",
     "OUTPUT_STREAMS_MAX",
     "Attempt",
+    "Dropped",
+    "Ended",
     "Fence",
     "Finished",
     "carry_out",
+    "carry_out_async",
     "check_plain",
+    "failed",
+    "stopped",
 ]
 
 Fence: TypeAlias = tuple[str, int]
@@ -57,7 +64,7 @@ _ERROR_CHARS_MAX: Final = 2_000
 _TRACEBACK_CHARS_MAX: Final = 20_000
 
 _PLAIN_ONLY: Final = (
-    "this executor runs plain functions: write def, or give the scheduler one that runs coroutines"
+    "this executor runs plain functions: write def, or give the scheduler an AsyncExecutor"
 )
 
 
@@ -65,12 +72,24 @@ _PLAIN_ONLY: Final = (
 class Attempt:
     """
     Hold what an executor needs to carry out one attempt.
+
+    Attributes:
+        started: When it was handed out, by the monotonic clock of its scheduler.
     """
 
     fence: Fence
     handler: TaskHandler
     context: TaskContext
     payload: bytes
+    started: Microseconds
+
+    @property
+    def deadline(self) -> Microseconds:
+        """
+        Return when it is timed out, by the same clock.
+        """
+        timeout = self.context.deadline - self.context.started_at
+        return Microseconds(self.started + timeout // timedelta(microseconds=1))
 
 
 @frozen(kw_only=True)
@@ -103,6 +122,24 @@ class Finished:
         return sum(len(write.events) for write in self.output)
 
 
+@frozen(kw_only=True)
+class Dropped:
+    """
+    Say that an attempt came to no end: what carried it out is gone, or gave it up.
+
+    Attributes:
+        given_back: Whether that is no loss: it was stopped on purpose, through no fault of its own.
+    """
+
+    fence: Fence
+    reason: str
+    given_back: bool
+
+
+Ended: TypeAlias = Finished | Dropped
+"""What an executor reports of an attempt."""
+
+
 def check_plain(handlers: Iterable[TaskHandler]) -> None:
     """
     Refuse handlers that `carry_out` cannot call.
@@ -111,10 +148,11 @@ def check_plain(handlers: Iterable[TaskHandler]) -> None:
         InvalidTask: One has a coroutine function, which returns before it did anything.
     """
     for handler in handlers:
-        if iscoroutinefunction(handler.execute) or isasyncgenfunction(handler.execute):
-            raise InvalidTask(
-                reason=f"execute of {type(handler).__name__} is a coroutine function; {_PLAIN_ONLY}"
-            )
+        name = f"execute of {type(handler).__name__}"
+        if isasyncgenfunction(handler.execute):
+            raise InvalidTask(reason=f"{name} is an asynchronous generator; return a list instead")
+        if is_coroutine_handler(handler):
+            raise InvalidTask(reason=f"{name} is a coroutine function; {_PLAIN_ONLY}")
 
 
 def carry_out(attempt: Attempt, clock: Clock) -> Finished:
@@ -127,26 +165,96 @@ def carry_out(attempt: Attempt, clock: Clock) -> Finished:
     began = clock.monotonic()
     try:
         returned = attempt.handler.execute(attempt.context, attempt.payload)
-        result: dict[str, Any] = {"outcome": "succeeded", "output": _output(attempt, returned)}
-    except RunCancelled as error:
-        result = {"outcome": "cancelled" if attempt.context.cancelled else "failed", **_said(error)}
-    except Snooze as asked:
-        result = {"outcome": "snoozed", "error": asked.reason or None, "retry_after": asked.after}
-    except Discard as asked:
-        result = {"outcome": "discarded", "error": asked.reason or None}
-    except Retry as asked:
-        result = {"outcome": "failed", **_said(asked), "retry_after": asked.after}
-    # SystemExit and its friends end the attempt, not us.
+        result = _succeeded(attempt, returned)
     except BaseException as error:
-        if isinstance(error, KeyboardInterrupt) and current_thread() is main_thread():
+        if _is_the_operators(error):
             raise
-        result = {"outcome": "failed", **_said(error)}
+        result = _ended(attempt, error)
+    return _finished(attempt.fence, clock, began, result)
+
+
+async def carry_out_async(attempt: Attempt, clock: Clock) -> Finished:
+    """
+    Await the handler; what it does means the same as in `carry_out`.
+
+    Raises:
+        KeyboardInterrupt: In the main thread, likewise.
+        CancelledError: The loop cancels its tasks, because it ends.
+    """
+    began = clock.monotonic()
+    try:
+        returned = attempt.handler.execute(attempt.context, attempt.payload)
+        result = _succeeded(attempt, await returned if isawaitable(returned) else returned)
+    except BaseException as error:
+        if _is_the_operators(error) or _is_the_loops(error, attempt):
+            raise
+        result = _ended(attempt, error)
+    return _finished(attempt.fence, clock, began, result)
+
+
+def failed(fence: Fence, clock: Clock, began: Microseconds, error: BaseException) -> Finished:
+    """
+    Return the end of an attempt whose handler did not even get to run, or was interrupted.
+    """
+    return _finished(fence, clock, began, {"outcome": "failed", **_said(error)})
+
+
+def stopped(attempt: Attempt, clock: Clock) -> Finished:
+    """
+    Return the end of an attempt that was asked to stop, and was stopped.
+    """
+    context = attempt.context
+    error = RunCancelled(execution_id=context.execution_id, reason=context.stop.reason)
+    result = {"outcome": "cancelled", **_said(error), "traceback": None}
+    return _finished(attempt.fence, clock, attempt.started, result)
+
+
+def _is_the_operators(error: BaseException) -> bool:
+    return isinstance(error, KeyboardInterrupt) and current_thread() is main_thread()
+
+
+def _is_the_loops(error: BaseException, attempt: Attempt) -> bool:
+    # Cancelled from outside, and not by us; a handler may also await something that was cancelled.
+    task = current_task()
+    return (
+        isinstance(error, CancelledError)
+        and not attempt.context.cancelled
+        and task is not None
+        and bool(task.cancelling())
+    )
+
+
+def _finished(fence: Fence, clock: Clock, began: Microseconds, result: dict[str, Any]) -> Finished:
     return Finished(
-        fence=attempt.fence,
+        fence=fence,
         completed_at=clock.now(),
         duration=Microseconds(clock.monotonic() - began),
         **result,
     )
+
+
+def _succeeded(attempt: Attempt, returned: object) -> dict[str, Any]:
+    return {"outcome": "succeeded", "output": _output(attempt, returned)}
+
+
+def _ended(attempt: Attempt, error: BaseException) -> dict[str, Any]:
+    stop = attempt.context.stop
+    match error:
+        case RunCancelled() if stop.is_set():
+            return {"outcome": "cancelled", **_said(error)}
+        case CancelledError() if stop.is_set():
+            asked = RunCancelled(execution_id=attempt.context.execution_id, reason=stop.reason)
+            return {"outcome": "cancelled", **_said(asked.with_traceback(error.__traceback__))}
+        case Snooze():
+            said = error.reason or None
+            return {"outcome": "snoozed", "error": said, "retry_after": error.after}
+        case Discard():
+            return {"outcome": "discarded", "error": error.reason or None}
+        case Retry():
+            return {"outcome": "failed", **_said(error), "retry_after": error.after}
+        case _:
+            # SystemExit and its friends end the attempt, not us.
+            return {"outcome": "failed", **_said(error)}
 
 
 def _said(error: BaseException) -> dict[str, Any]:
@@ -172,9 +280,7 @@ def _storable(text: str) -> str:
     return text.encode(errors="backslashreplace").decode()
 
 
-def _output(
-    attempt: Attempt, returned: TaskEvent | Sequence[TaskEvent] | None
-) -> tuple[Write, ...]:
+def _output(attempt: Attempt, returned: object) -> tuple[Write, ...]:
     streams: dict[str, list[NewEvent]] = {}
     for event in _listed(returned):
         default = f"{attempt.handler.task_type}-{attempt.context.task_id}"

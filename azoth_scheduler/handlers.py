@@ -3,9 +3,10 @@ What a user writes to do the work: handlers, and the events that they return.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
-from typing import ClassVar
+from inspect import iscoroutinefunction
+from typing import ClassVar, TypeAlias
 
 from attrs import field, frozen
 
@@ -14,7 +15,14 @@ from azoth_scheduler.context import TaskContext
 from azoth_scheduler.errors import HandlerNotFound, InvalidTask
 from azoth_scheduler.retries import RetryPolicy
 
-__all__ = ["Handlers", "TaskEvent", "TaskHandler", "check_task_type"]
+__all__ = [
+    "Handlers",
+    "Returned",
+    "TaskEvent",
+    "TaskHandler",
+    "check_task_type",
+    "is_coroutine_handler",
+]
 
 
 @frozen
@@ -36,9 +44,16 @@ class TaskEvent:
     metadata: Mapping[str, str] = field(default=Metadata(), kw_only=True)
 
 
+Returned: TypeAlias = TaskEvent | Sequence[TaskEvent] | None
+"""What a handler returns: events for the log, appended in one commit with the outcome."""
+
+
 class TaskHandler(ABC):
     """
     Do the work of one task type; subclass it and set `task_type`.
+
+    `execute` may be a coroutine function (`async def`): it then runs on an event loop, and is
+    really cancelled where a plain function is only told.
 
     An attempt starts at least once and its outcome is recorded exactly once, so work outside the
     log is guarded by `ctx.run_id`, which is the same for each attempt of a run.
@@ -64,7 +79,7 @@ class TaskHandler(ABC):
         """
 
     @abstractmethod
-    def execute(self, ctx: TaskContext, payload: bytes) -> TaskEvent | Sequence[TaskEvent] | None:
+    def execute(self, ctx: TaskContext, payload: bytes) -> Returned | Awaitable[Returned]:
         """
         Do the work; whatever it raises is the failure of this attempt and of nothing else.
 
@@ -75,6 +90,13 @@ class TaskHandler(ABC):
         Returns:
             Events for the log, appended in one commit with the outcome.
         """
+
+
+def is_coroutine_handler(handler: TaskHandler) -> bool:
+    """
+    Say whether a handler's `execute` has to be awaited.
+    """
+    return iscoroutinefunction(handler.execute)
 
 
 def check_task_type(task_type: str) -> str:

@@ -2,9 +2,11 @@
 The scheduler as its users see it: tasks in, runs out, and a loop that makes passes.
 """
 
+import asyncio
 import os
 import socket
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from logging import getLogger
 from threading import Lock, get_ident
@@ -21,10 +23,10 @@ from azoth.clocks import (
 )
 from azoth.events import NAME_BYTES_MAX, check_integer, check_name
 from azoth.store import EventStore
+from azoth_scheduler.aside import aside
 from azoth_scheduler.bell import Bell, Watcher
 from azoth_scheduler.client import Client
-from azoth_scheduler.execution import check_plain
-from azoth_scheduler.executors import Executor, InlineExecutor, ThreadExecutor
+from azoth_scheduler.executors import Executor, LoopExecutor, ThreadExecutor, fitted
 from azoth_scheduler.handlers import Handlers, TaskHandler
 from azoth_scheduler.health import Health
 from azoth_scheduler.leases import LeaseKeeper, LeaseWatch, Renewing
@@ -64,7 +66,8 @@ class Scheduler(Tasks):
         handlers: What it can run, one for each task type.
         projection: Where the schedule table is kept; in memory where nothing is said.
         clock: Where the time comes from.
-        executor: Where attempts run; in threads where nothing is said.
+        executor: Where attempts run; in threads where nothing is said. Coroutine handlers run on
+            an event loop beside it.
         worker_id: Names the worker; an incarnation is added. Host and process where nothing is
             said.
         poll_interval: Seconds after which it looks even if nothing woke it.
@@ -108,6 +111,7 @@ class Scheduler(Tasks):
             _check_port(what, port, method)
         self._store = store
         served = Handlers(handlers)
+        self._executor = fitted(ThreadExecutor() if executor is None else executor, served)
         self._clock = SystemClock() if clock is None else clock
         self._poll = positive(poll_interval, "poll_interval")
         self._bell = Bell()
@@ -123,9 +127,6 @@ class Scheduler(Tasks):
             queues=_names(queues, "queues"),
         )
         super().__init__(table, Client(store, table, self._clock, self._bell), served, settings)
-        self._executor = ThreadExecutor() if executor is None else executor
-        if isinstance(self._executor, InlineExecutor | ThreadExecutor):
-            check_plain(served.values())
         slots = check_integer(max_concurrent_tasks, "max_concurrent_tasks", low=1, high=SLOTS_MAX)
         self._worker = Worker(self._workshop(served, LeaseWatch(store, self._clock, holds), slots))
         self._stepping = Lock()
@@ -230,6 +231,24 @@ class Scheduler(Tasks):
             while not self._stopping:
                 self._bell.wait(self._pause(self._step()))
             self.drain(self._grace / 1_000_000)
+
+    async def arun(self) -> None:
+        """
+        Do what `run` does beside the event loop of an application, which it does not hold up.
+
+        Passes are made in a thread; coroutine handlers are tasks of the loop. Cancelling it shuts
+        the scheduler down and waits until it is; cancelling it a second time does not wait.
+        """
+        loop, executor = asyncio.get_running_loop(), self._executor
+        with executor.on_loop(loop) if isinstance(executor, LoopExecutor) else nullcontext():
+            ended = aside(self.run)
+            try:
+                await asyncio.shield(ended)
+            except asyncio.CancelledError:
+                if not self._stopping:
+                    self.shutdown()
+                await ended
+                raise
 
     def shutdown(self, timeout: timedelta | float = 30.0) -> None:
         """

@@ -5,7 +5,7 @@ From a claim to an attempt: what a handler is told about what it does.
 from logging import LoggerAdapter, getLogger
 from typing import Final
 
-from azoth.clocks import datetime_of
+from azoth.clocks import Microseconds, datetime_of
 from azoth_scheduler.context import TaskContext
 from azoth_scheduler.execution import Attempt
 from azoth_scheduler.handlers import Handlers
@@ -17,9 +17,11 @@ __all__ = ["attempt_of"]
 _logger: Final = getLogger("azoth_scheduler")
 
 
-def attempt_of(start: Start, handlers: Handlers) -> Attempt:
+def attempt_of(start: Start, handlers: Handlers, started: Microseconds) -> Attempt:
     """
     Return what an executor needs to carry out a claim that is in the log.
+
+    *started* is now, by the scheduler's monotonic clock.
     """
     state, run = start.state, start.run
     definition = state.definition
@@ -28,6 +30,7 @@ def attempt_of(start: Start, handlers: Handlers) -> Attempt:
         handler=handlers[definition.task_type],
         context=_context(start, state),
         payload=definition.payload if run.payload is None else run.payload,
+        started=started,
     )
 
 

@@ -16,7 +16,7 @@ from azoth.streams import WrongExpectedVersion
 from azoth_scheduler.bell import Bell
 from azoth_scheduler.context import StopSignal
 from azoth_scheduler.events import TaskExecuted, TaskRunAbandoned, stream_of
-from azoth_scheduler.execution import Fence, Finished
+from azoth_scheduler.execution import Dropped, Ended, Fence, Finished
 from azoth_scheduler.executors.base import Executor
 from azoth_scheduler.handlers import Handlers
 from azoth_scheduler.leases import LeaseKeeper, LeaseWatch, Survey
@@ -89,7 +89,7 @@ class Worker:
         self.late_results = 0
         self._shop = shop
         self._clock = shop.clock
-        self._inbox: deque[Finished] = deque()
+        self._inbox: deque[Ended] = deque()
         self._running: dict[Fence, _Running] = {}
         self._unrecorded: dict[Fence, Finished] = {}
         self._given_back: dict[Fence, Lost] = {}
@@ -128,7 +128,7 @@ class Worker:
         """
         Say whether a handler is at work on an attempt that the log knows of.
         """
-        ended = {finished.fence for finished in tuple(self._inbox)}
+        ended = {one.fence for one in tuple(self._inbox)}
         running = tuple(self._running.items())
         return any(not one.settled and fence not in ended for fence, one in running)
 
@@ -199,19 +199,24 @@ class Worker:
 
     def _take_finished(self) -> None:
         while self._inbox:
-            finished = self._inbox.popleft()
-            running = self._running.pop(finished.fence, None)
+            ended = self._inbox.popleft()
+            running = self._running.pop(ended.fence, None)
             if running is None or running.settled:
-                self._refuse(finished.fence)
-            elif finished.outcome == "cancelled" and running.released:
-                self._given_back[finished.fence] = Lost(
-                    fence=finished.fence,
-                    reason=_SHUTDOWN,
-                    lease_until=self._clock.now(),
-                    given_back=True,
-                )
+                self._refuse(ended)
+            elif isinstance(ended, Dropped):
+                self._give_back(ended)
+            elif ended.outcome == "cancelled" and running.released:
+                self._give_back(Dropped(fence=ended.fence, reason=_SHUTDOWN, given_back=True))
             else:
-                self._unrecorded[finished.fence] = finished
+                self._unrecorded[ended.fence] = ended
+
+    def _give_back(self, dropped: Dropped) -> None:
+        self._given_back[dropped.fence] = Lost(
+            fence=dropped.fence,
+            reason=dropped.reason,
+            lease_until=self._clock.now(),
+            given_back=dropped.given_back,
+        )
 
     def _overdue(self) -> Sequence[Overdue]:
         now = self._clock.monotonic()
@@ -304,8 +309,9 @@ class Worker:
         self._given_back.pop(fence, None)
         if running := self._running.get(fence):
             running.settled = True
-        if self._unrecorded.pop(fence, None) is not None and fence not in self._doubted:
-            self._refuse(fence)
+        finished = self._unrecorded.pop(fence, None)
+        if finished is not None and fence not in self._doubted:
+            self._refuse(finished)
 
     def _frees(self, unit: Unit) -> bool:
         mine = self._shop.keeper.taken
@@ -337,13 +343,11 @@ class Worker:
         return wait
 
     def _launch(self, start: Start) -> None:
-        started = self._clock.monotonic()
-        timeout = start.run.deadline_at - start.run.started_at
-        attempt = attempt_of(start, self._shop.handlers)
+        attempt = attempt_of(start, self._shop.handlers, self._clock.monotonic())
         self._running[start.fence] = _Running(
             stop=attempt.context.stop,
-            started=started,
-            deadline=Microseconds(started + timeout),
+            started=attempt.started,
+            deadline=attempt.deadline,
             makes_way=start.state.definition.options.overlap == "cancel_other",
         )
         try:
@@ -356,13 +360,16 @@ class Worker:
                 raise
             _logger.exception("attempt not begun", extra={"execution_id": start.run.execution_id})
 
-    def _report(self, finished: Finished) -> None:
+    def _report(self, ended: Ended) -> None:
         # Called by the executor, from any thread.
-        self._inbox.append(finished)
+        self._inbox.append(ended)
         self._shop.bell.ring()
 
-    def _refuse(self, fence: Fence) -> None:
-        self.late_results += 1
+    def _refuse(self, ended: Ended) -> None:
+        if isinstance(ended, Dropped) or ended.outcome == "cancelled":
+            # It was asked to stop and did: that is no result.
+            return
+        self.late_results, fence = self.late_results + 1, ended.fence
         _logger.warning("late result refused", extra={"task_id": fence[0], "fence": fence[1]})
 
     def _next_look(self) -> Instant | None:

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
 from azoth.clocks import Clock
-from azoth_scheduler.execution import Attempt, Finished
+from azoth_scheduler.execution import Attempt, Ended
 
 __all__ = ["Executor", "Report"]
 
-Report: TypeAlias = Callable[[Finished], None]
+Report: TypeAlias = Callable[[Ended], None]
 """Where an executor hands in how an attempt ended; it may be called from any thread."""
 
 

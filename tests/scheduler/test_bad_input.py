@@ -310,27 +310,17 @@ def test_errors_of_the_scheduler_have_one_root() -> None:
         assert issubclass(error, AzothError)
 
 
-async def waits(_self: object, _ctx: TaskContext, _payload: bytes) -> None:
-    """
-    Be written for another executor.
-    """
-
-
 async def streams(_self: object, _ctx: TaskContext, _payload: bytes) -> AsyncIterator[TaskEvent]:
     """
-    Likewise.
+    Have no end that could be recorded.
     """
     yield TaskEvent("streamed")
 
 
 HANDLERS: Final[dict[str, tuple[object, str]]] = {
-    "a coroutine function": (
-        [acts(execute=waits)],
-        "execute of Acting is a coroutine function; this executor runs plain functions",
-    ),
     "an asynchronous generator": (
         [acts(execute=streams)],
-        "execute of Acting is a coroutine function; this executor runs plain functions",
+        "execute of Acting is an asynchronous generator; return a list instead",
     ),
     "one that is no list": (acts(), "handlers are a sequence; write ["),
     "a class": ([type(acts())], "is a class; register an instance"),

@@ -1,231 +1,58 @@
 """
-Executors: each carries out an attempt, reports its end once, and lets no handler hurt anybody else.
+Executors: each keeps to the suite, and to what it alone promises.
 """
 
-from collections.abc import Callable, Generator
+import asyncio
+import os
+import signal
+from asyncio import CancelledError
+from collections.abc import Generator
 from datetime import timedelta
-from logging import getLogger
+from pathlib import Path
+from queue import SimpleQueue
 from threading import Thread, current_thread, get_ident, main_thread
 
 import pytest
 
-from azoth.events import DATA_BYTES_MAX
-from azoth.store import EventStore
 from azoth.testing import ManualClock
 from azoth_scheduler import (
+    AsyncExecutor,
     Executor,
     InlineExecutor,
+    InvalidTask,
+    ProcessExecutor,
     RunCancelled,
+    Scheduler,
     StopSignal,
     TaskContext,
     TaskEvent,
+    TaskExecuted,
+    TaskHandler,
+    TaskRunAbandoned,
     ThreadExecutor,
 )
-from azoth_scheduler.execution import (
-    OUTPUT_BYTES_MAX,
-    OUTPUT_EVENTS_MAX,
-    OUTPUT_STREAMS_MAX,
-    Attempt,
-    Finished,
-    carry_out,
+from azoth_scheduler.execution import Dropped, Ended, Finished, carry_out
+from tests.support.acts import (
+    Act,
+    Awaiting,
+    Dies,
+    Door,
+    Hangs,
+    HangsAwaiting,
+    Raises,
+    Returns,
+    Tells,
+    Waits,
+    WaitsAwaiting,
 )
-from tests.support.stage import NOON, Reporting, Worker, acts
+from tests.support.executor_suite import BesideSuite, ExecutorSuite, StoppingSuite, attempt_of
+from tests.support.stage import NOON, PATIENCE, Reporting, Stage, acts, request, running, task
 
 
-class Unprintable(Exception):
+class ToldSuite(ExecutorSuite):
     """
-    Be an exception that cannot even say what it is.
+    Prove what every executor promises that can only tell a handler to stop.
     """
-
-    def __str__(self) -> str:
-        raise RuntimeError("no words")
-
-
-class Leaving(BaseException):
-    """
-    Be an exception that most code does not expect.
-    """
-
-
-class ExecutorSuite:
-    """
-    Prove what every executor promises; a subclass names the executor.
-    """
-
-    @pytest.fixture
-    def executor(self) -> Generator[Reporting, None, None]:
-        """
-        The executor, watched.
-        """
-        executor = Reporting(self.make())
-        yield executor
-        executor.close()
-
-    def make(self) -> Executor:
-        """
-        Return a new executor.
-        """
-        raise NotImplementedError
-
-    def finish(self, executor: Reporting, worker: Worker) -> Finished:
-        """
-        Carry out one attempt of *worker* and return its report, which is the only one.
-        """
-        reports: list[Finished] = []
-        executor.submit(attempt_of(worker), ManualClock(NOON), reports.append)
-        executor.wait()
-        (finished,) = reports
-        return finished
-
-    def test_a_success_is_reported_with_the_events_of_the_handler(
-        self, executor: Reporting
-    ) -> None:
-        """
-        Events go to the stream they name, else to that of the task, and carry the attempt's ids.
-        """
-        worker = acts(
-            lambda ctx, payload: [
-                TaskEvent("made", payload),
-                TaskEvent("told", stream="news", metadata={"tone": "calm"}),
-                TaskEvent("made", b"2"),
-            ]
-        )
-
-        finished = self.finish(executor, worker)
-
-        assert finished.outcome == "succeeded"
-        assert finished.triggered == 3
-        assert [write.stream for write in finished.output] == ["work-a", "news"]
-        made, told = (write.events for write in finished.output)
-        assert [event.data for event in made] == [b"payload", b"2"]
-        assert told[0].metadata == {
-            "tone": "calm",
-            "causation_id": "a/1@2026-01-01T12:00:00Z#1",
-            "correlation_id": "a/1@2026-01-01T12:00:00Z",
-        }
-
-    def test_the_handler_gets_its_context_and_its_payload(self, executor: Reporting) -> None:
-        """
-        What was handed to the executor is what the handler sees.
-        """
-        worker = acts()
-
-        self.finish(executor, worker)
-
-        assert worker.executions == ["a/1@2026-01-01T12:00:00Z#1"]
-        assert worker.payloads == [b"payload"]
-
-    @pytest.mark.parametrize(
-        ("error", "kind"),
-        [
-            (ValueError("boom"), "builtins.ValueError"),
-            (SystemExit(3), "builtins.SystemExit"),
-            (GeneratorExit(), "builtins.GeneratorExit"),
-            (Leaving("boom"), f"{__name__}.Leaving"),
-            (Unprintable(), f"{__name__}.Unprintable"),
-            (ExceptionGroup("boom", [ValueError("inner")]), "builtins.ExceptionGroup"),
-            (RunCancelled(execution_id="a", reason="nobody asked"), None),
-            (ValueError("\ud800"), "builtins.ValueError"),
-        ],
-        ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",
-    )
-    def test_whatever_a_handler_raises_is_the_failure_of_its_attempt(
-        self, executor: Reporting, error: BaseException, kind: str | None
-    ) -> None:
-        """
-        Exceptions of any kind are failures of that attempt; the traceback is kept.
-        """
-        finished = self.finish(executor, acts(raising(error)))
-
-        assert finished.outcome == "failed"
-        assert finished.output == ()
-        assert finished.error
-        assert kind in (None, finished.error_type)
-        assert finished.traceback is not None
-        assert "Traceback" in finished.traceback
-        # Both can be stored.
-        assert finished.error.encode()
-        assert finished.traceback.encode()
-
-    @pytest.mark.parametrize(
-        ("junk", "said"),
-        [
-            ("text", "execute returned str"),
-            (7, "execute returned int"),
-            (iter([TaskEvent("made")]), "execute returned list_iterator"),
-            ({"made": b""}, "execute returned dict"),
-            ([TaskEvent("made"), None], "a sequence with None"),
-            ([b"made"], "a sequence with b'made'"),
-            (TaskEvent(7), "a type is text"),  # type: ignore[arg-type] # what users do
-            (TaskEvent(""), "give 1 to 255"),
-            (TaskEvent("x" * 256), "give 1 to 255"),
-            (TaskEvent("\ud800"), "surrogate"),
-            (TaskEvent("made", "text"), "is bytes, not str"),  # type: ignore[arg-type] # likewise
-            (TaskEvent("made", bytes(DATA_BYTES_MAX + 1)), str(DATA_BYTES_MAX)),
-            (TaskEvent("made", stream=""), "give 1 to 255"),
-            (TaskEvent("made", stream="a\0b"), "NUL"),
-            (TaskEvent("made", stream=7), "text"),  # type: ignore[arg-type] # likewise
-            (TaskEvent("made", metadata={"a": 7}), "text"),  # type: ignore[dict-item] # likewise
-            (TaskEvent("made", metadata=["a"]), "mapping"),  # type: ignore[arg-type] # likewise
-            (TaskEvent("made", metadata={"a": "x" * 70_000}), "65536"),
-            (TaskEvent("made", stream="$task-other"), "are the system's"),
-            (TaskEvent("made", stream="$"), "are the system's"),
-            ([TaskEvent("made")] * (OUTPUT_EVENTS_MAX + 1), str(OUTPUT_EVENTS_MAX)),
-            ([TaskEvent("made", bytes(2**23))] * 8, str(OUTPUT_BYTES_MAX)),
-            # 32,000 characters in 64,000 bytes, a eleven hundred times.
-            ([TaskEvent("made", metadata={"a": "é" * 32_000})] * 1_100, str(OUTPUT_BYTES_MAX)),
-            (
-                [TaskEvent("made", stream=f"s-{n}") for n in range(OUTPUT_STREAMS_MAX + 1)],
-                str(OUTPUT_STREAMS_MAX),
-            ),
-        ],
-        ids=lambda value: value[:30] if isinstance(value, str) else "",
-    )
-    def test_junk_is_the_failure_of_its_attempt_and_says_what_is_allowed(
-        self, executor: Reporting, junk: object, said: str
-    ) -> None:
-        """
-        A wrong type, an oversized event, a bad name or a stream of the system: nothing is written.
-        """
-        finished = self.finish(executor, acts(lambda ctx, payload: junk))
-
-        assert finished.outcome == "failed"
-        assert finished.output == ()
-        assert said in (finished.error or "")
-
-    @pytest.mark.parametrize(
-        "most",
-        [
-            [TaskEvent("made")] * OUTPUT_EVENTS_MAX,
-            [TaskEvent("made", stream=f"s-{n}") for n in range(OUTPUT_STREAMS_MAX)],
-            [TaskEvent("made", bytes(DATA_BYTES_MAX))],
-            [],
-            (),
-            None,
-        ],
-        ids=["events", "streams", "bytes", "empty list", "empty tuple", "None"],
-    )
-    def test_the_most_that_is_allowed_is_a_success(self, executor: Reporting, most: object) -> None:
-        """
-        The limits themselves are allowed, and so is nothing at all.
-        """
-        finished = self.finish(executor, acts(lambda ctx, payload: most))
-
-        assert finished.outcome == "succeeded"
-
-    def test_a_handler_that_was_asked_to_stop_is_cancelled(self, executor: Reporting) -> None:
-        """
-        The outcome is `cancelled` where it lets the request through.
-        """
-        reports: list[Finished] = []
-        attempt = attempt_of(acts(lambda ctx, payload: ctx.check_cancelled()))
-        attempt.context.stop.set("no longer needed")
-
-        executor.submit(attempt, ManualClock(NOON), reports.append)
-        executor.wait()
-
-        assert reports[0].outcome == "cancelled"
-        assert "no longer needed" in (reports[0].error or "")
 
     def test_a_handler_that_ends_in_spite_of_a_request_has_succeeded(
         self, executor: Reporting
@@ -233,14 +60,10 @@ class ExecutorSuite:
         """
         What was done is done: the outcome says what the handler did.
         """
-        reports: list[Finished] = []
         attempt = attempt_of(acts(lambda ctx, payload: TaskEvent("made")))
         attempt.context.stop.set("too late")
 
-        executor.submit(attempt, ManualClock(NOON), reports.append)
-        executor.wait()
-
-        assert reports[0].outcome == "succeeded"
+        assert self.carry_out(executor, attempt, ManualClock(NOON)).outcome == "succeeded"
 
     def test_the_duration_is_taken_from_the_monotonic_clock(self, executor: Reporting) -> None:
         """
@@ -252,42 +75,10 @@ class ExecutorSuite:
             clock.advance(2)
             clock.set(NOON - timedelta(hours=1))
 
-        reports: list[Finished] = []
-        executor.submit(attempt_of(acts(act)), clock, reports.append)
-        executor.wait()
-
-        assert reports[0].duration == 2_000_000
-
-    def test_a_failure_does_not_end_the_executor(self, executor: Reporting) -> None:
-        """
-        The next attempt runs as if nothing had happened.
-        """
-        self.finish(executor, acts(raising(SystemExit(1))))
-
-        assert self.finish(executor, acts()).outcome == "succeeded"
-
-    def test_closing_twice_is_fine(self, executor: Reporting) -> None:
-        """
-        Closing is idempotent.
-        """
-        executor.close()
-        executor.close()
-
-    def test_the_largest_output_and_its_outcome_fit_one_append(
-        self, executor: Reporting, store: EventStore
-    ) -> None:
-        """
-        What `carry_out` lets through, the store takes.
-        """
-        many = [TaskEvent("made", stream=f"s-{n}") for n in range(OUTPUT_STREAMS_MAX)]
-        finished = self.finish(executor, acts(lambda ctx, payload: many))
-
-        appended = store.append(*finished.output)
-
-        assert appended.last == OUTPUT_STREAMS_MAX
+        assert self.carry_out(executor, attempt_of(acts(act)), clock).duration == 2_000_000
 
 
-class TestInlineExecutor(ExecutorSuite):
+class TestInlineExecutor(ToldSuite):
     """
     In the scheduler's own thread.
     """
@@ -299,7 +90,7 @@ class TestInlineExecutor(ExecutorSuite):
         """
         Nothing runs beside anything.
         """
-        reports: list[Finished] = []
+        reports: list[Ended] = []
 
         InlineExecutor().submit(attempt_of(acts()), ManualClock(NOON), reports.append)
 
@@ -309,7 +100,7 @@ class TestInlineExecutor(ExecutorSuite):
         """
         In the main thread it is the operator who presses Ctrl-C, whatever is running.
         """
-        worker = acts(raising(KeyboardInterrupt()))
+        worker = acts(Raises(KeyboardInterrupt()))
 
         with pytest.raises(KeyboardInterrupt):
             InlineExecutor().submit(attempt_of(worker), ManualClock(NOON), lambda finished: None)
@@ -323,7 +114,7 @@ class TestInlineExecutor(ExecutorSuite):
             InlineExecutor(slots)
 
 
-class TestThreadExecutor(ExecutorSuite):
+class TestThreadExecutor(ToldSuite, BesideSuite):
     """
     In threads.
     """
@@ -335,7 +126,7 @@ class TestThreadExecutor(ExecutorSuite):
         """
         No operator can reach that thread, so it was the handler that raised it.
         """
-        finished = self.finish(executor, acts(raising(KeyboardInterrupt("me"))))
+        finished = self.finish(executor, acts(Raises(KeyboardInterrupt("me"))))
 
         assert finished.outcome == "failed"
         assert finished.error_type == "builtins.KeyboardInterrupt"
@@ -360,6 +151,286 @@ class TestThreadExecutor(ExecutorSuite):
 
         assert len(set(seen)) == 1
 
+    @pytest.fixture
+    def door(self, tmp_path: Path) -> Door:
+        self._door = Door.make(tmp_path / "door")
+        return self._door
+
+    def hangs(self, door: Door) -> Act:
+        # As long as the test wants, no longer: a thread that hangs cannot be ended.
+        return Waits(door)
+
+    def check_timed_out(self, scheduler: Scheduler, executor: Reporting) -> None:
+        """
+        Its slot stays taken until it comes back, and what it brings then is refused.
+        """
+        scheduler.step()
+        assert scheduler.health().stuck == 1
+
+        self._door.open()
+        executor.wait()
+        scheduler.step()
+
+        health = scheduler.health()
+        assert (health.stuck, health.late_results) == (0, 1)
+
+
+class TestAsyncExecutor(StoppingSuite):
+    """
+    On an event loop.
+    """
+
+    def make(self) -> Executor:
+        return AsyncExecutor()
+
+    def handler(self, act: Act) -> TaskHandler:
+        return Awaiting(act)
+
+    def hangs(self, door: Door) -> Act:
+        return HangsAwaiting(door)
+
+    def waits(self, door: Door) -> Act:
+        return WaitsAwaiting(door)
+
+    def test_a_cancellation_that_nobody_asked_for_is_a_failure(self, executor: Reporting) -> None:
+        """
+        What a handler awaits may be cancelled by whomever; that is its own affair.
+        """
+        finished = self.finish(executor, self.handler(Raises(CancelledError("inner"))))
+
+        assert finished.outcome == "failed"
+        assert finished.error_type == "asyncio.exceptions.CancelledError"
+
+    def test_an_interrupt_on_the_loop_is_a_failure(self, executor: Reporting) -> None:
+        """
+        The loop has a thread of its own, which no operator can reach.
+        """
+        finished = self.finish(executor, self.handler(Raises(KeyboardInterrupt("me"))))
+
+        assert finished.outcome == "failed"
+        assert self.finish(executor, self.handler(Returns())).outcome == "succeeded"
+
+    def test_a_handler_that_goes_on_in_spite_of_being_cancelled_keeps_its_slot(
+        self, stage: Stage, executor: Reporting, door: Door
+    ) -> None:
+        """
+        It is stuck as a thread would be, and its result is late.
+        """
+        scheduler = self.scheduler(stage, executor, self.waits(door))
+        door.wait_inside()
+        stage.clock.advance(60)
+        scheduler.step()
+        scheduler.step()
+        assert scheduler.health().stuck == 1
+
+        door.open()
+        executor.wait()
+        scheduler.step()
+
+        assert scheduler.health().late_results == 1
+        assert [event.outcome for event in stage.told(TaskExecuted)] == ["timed_out"]
+
+    def test_attempts_share_one_loop(self, executor: Reporting) -> None:
+        """
+        Ten that wait for each other need one thread.
+        """
+        inside = SimpleQueue[int]()
+        barrier: list[asyncio.Event] = []
+
+        async def meet(ctx: TaskContext, payload: bytes) -> None:
+            barrier.append(asyncio.Event())
+            inside.put(get_ident())
+            if len(barrier) == 10:
+                for event in barrier:
+                    event.set()
+            await barrier[int(ctx.stop.is_set())].wait()
+
+        reports: list[Ended] = []
+        for _ in range(10):
+            executor.submit(attempt_of(Awaiting(meet)), ManualClock(NOON), reports.append)
+        executor.wait(10)
+
+        assert len({inside.get() for _ in range(10)}) == 1
+        assert all(isinstance(one, Finished) and one.outcome == "succeeded" for one in reports)
+
+    def test_a_plain_handler_runs_in_a_thread(self, executor: Reporting) -> None:
+        """
+        It would hold the loop up.
+        """
+        names: list[str] = []
+        self.finish(executor, acts(lambda ctx, payload: names.append(current_thread().name)))
+
+        assert names == ["azoth-handler"]
+
+
+class Shared(Reporting):
+    """
+    Be watched, and closed by somebody else.
+    """
+
+    def close(self) -> None:
+        return None
+
+
+class TestProcessExecutor(StoppingSuite):
+    """
+    In processes.
+    """
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def shared(cls) -> Generator[Executor, None, None]:
+        """
+        One executor for all these tests: a process takes a while to come up.
+        """
+        executor = ProcessExecutor(1, grace=0)
+        yield executor
+        executor.close()
+
+    def make(self) -> Executor:
+        return ProcessExecutor(1, grace=0)
+
+    @pytest.fixture
+    def executor(self, shared: Executor) -> Reporting:
+        return Shared(shared)
+
+    def pid_of(self, executor: Reporting) -> int:
+        """
+        Return the process in which the next attempt is carried out.
+        """
+        (write,) = self.finish(executor, self.handler(Tells())).output
+        return int(write.events[-1].data)
+
+    def test_attempts_run_in_one_process_that_is_kept(self, executor: Reporting) -> None:
+        """
+        Not in ours, and not in a new one each.
+        """
+        first = self.pid_of(executor)
+
+        assert first != os.getpid()
+        assert self.pid_of(executor) == first
+
+    def test_an_interrupt_in_a_process_is_a_failure(self, executor: Reporting) -> None:
+        """
+        It has a group of its own, so that Ctrl-C does not reach it.
+        """
+        finished = self.finish(executor, self.handler(Raises(KeyboardInterrupt("me"))))
+
+        assert finished.outcome == "failed"
+        assert finished.error_type == "builtins.KeyboardInterrupt"
+
+    def test_an_attempt_that_hangs_is_killed_and_the_next_one_runs(
+        self, stage: Stage, executor: Reporting, door: Door
+    ) -> None:
+        """
+        Really: its process is gone.
+        """
+        pid = self.pid_of(executor)
+        scheduler = self.scheduler(stage, executor, self.hangs(door))
+        door.wait_inside()
+        stage.clock.advance(60)
+        scheduler.step()
+        executor.wait()
+
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+        assert self.pid_of(executor) != pid
+
+    def test_a_handler_that_is_cancelled_may_end_by_itself(self, stage: Stage, door: Door) -> None:
+        """
+        It is told, and killed only after its grace.
+        """
+        executor = Reporting(ProcessExecutor(1, grace=PATIENCE))
+        scheduler = self.scheduler(stage, executor, Hangs(door, kind=True))
+        door.wait_inside()
+
+        scheduler.cancel_task("a", "no longer needed")
+        scheduler.step()
+        executor.wait()
+        scheduler.step()
+
+        (told,) = stage.told(TaskExecuted)
+        assert told.outcome == "cancelled"
+        # The handler itself said so.
+        assert "ctx.sleep" in (told.traceback or "")
+
+    @pytest.mark.parametrize(
+        ("act", "said"),
+        [
+            (Dies(), "its process ended with exit code 3"),
+            (Dies(signal.SIGSEGV), "its process was killed by SIGSEGV"),
+        ],
+        ids=["exit", "signal"],
+    )
+    def test_a_process_that_dies_is_a_lost_attempt_and_no_failure(
+        self, stage: Stage, executor: Reporting, act: Act, said: str
+    ) -> None:
+        """
+        The run is due again at once; lost three times in a row, it is exhausted.
+        """
+        scheduler = self.scheduler(stage, executor, act)
+        for _ in range(3):
+            executor.wait()
+            scheduler.step()
+        scheduler.step()
+
+        told = stage.told(TaskRunAbandoned)
+        assert [(one.reason, one.lost_count) for one in told] == [(said, n) for n in (1, 2, 3)]
+        assert stage.told(TaskExecuted) == []
+        assert task(scheduler).status == "disabled"
+        assert task(scheduler).retry_count == 0
+
+    def test_a_result_that_cannot_cross_is_a_failure(self, executor: Reporting) -> None:
+        """
+        As is any junk: it says what is allowed.
+        """
+        finished = self.finish(executor, self.handler(Returns(signal.default_int_handler)))
+
+        assert finished.outcome == "failed"
+
+    def test_a_handler_that_cannot_cross_is_refused_when_the_scheduler_is_built(
+        self, stage: Stage, executor: Reporting
+    ) -> None:
+        """
+        Before anything is written, and with what to do.
+        """
+        with pytest.raises(InvalidTask, match=r"'work' cannot cross into a process: .*module"):
+            Scheduler(stage.store, [acts()], executor=ProcessExecutor(1))
+
+        assert stage.head() == 0
+
+    def test_a_handler_that_turns_out_not_to_cross_is_a_failure(self, executor: Reporting) -> None:
+        """
+        What it holds may have changed since it was looked at.
+        """
+        finished = self.finish(executor, acts())
+
+        assert finished.outcome == "failed"
+        assert "pickle" in (finished.error or "")
+
+    def test_a_process_that_does_not_come_up_is_a_loss(self) -> None:
+        """
+        Its initializer may be at fault; the handler is not.
+        """
+        executor = Reporting(ProcessExecutor(1, initializer=os.abort))
+        reports: list[Ended] = []
+        executor.submit(attempt_of(self.handler(Returns())), ManualClock(NOON), reports.append)
+        executor.wait()
+        executor.close()
+
+        (dropped,) = reports
+        assert isinstance(dropped, Dropped)
+        assert not dropped.given_back
+        assert dropped.reason == "its process was killed by SIGABRT"
+
+    @pytest.mark.parametrize("processes", [0, -1, True, 1.5, "2"])
+    def test_processes_are_a_positive_integer(self, processes: int) -> None:
+        """
+        Anything else is refused, with what is allowed.
+        """
+        with pytest.raises((TypeError, ValueError), match="processes is"):
+            ProcessExecutor(processes)
+
 
 def test_a_coroutine_is_no_answer_where_plain_functions_run() -> None:
     """
@@ -376,35 +447,34 @@ def test_a_coroutine_is_no_answer_where_plain_functions_run() -> None:
     assert "execute returned a coroutine; this executor runs plain functions" in finished.error
 
 
-def attempt_of(worker: Worker) -> Attempt:
+def test_a_coroutine_handler_runs_on_a_loop_beside_the_executor(
+    stage: Stage,
+) -> None:
     """
-    Return the first attempt of a task `a`.
+    Whatever the executor is, save the one that runs nothing beside anything.
     """
-    context = TaskContext(
-        task_id="a",
-        run_id="a/1@2026-01-01T12:00:00Z",
-        execution_id="a/1@2026-01-01T12:00:00Z#1",
-        scheduled_at=NOON,
-        started_at=NOON,
-        attempt=1,
-        execution_attempt=0,
-        is_last_attempt=False,
-        deadline=NOON + timedelta(minutes=5),
-        previous_success=None,
-        logger=getLogger("azoth_scheduler"),
-    )
-    return Attempt(fence=("a", 2), handler=worker, context=context, payload=b"payload")
+    seen: list[str] = []
+
+    async def act(ctx: TaskContext, payload: bytes) -> None:
+        seen.append(current_thread().name)
+
+    executor = Reporting(ThreadExecutor())
+    plain = acts(lambda ctx, payload: seen.append(current_thread().name), task_type="plain")
+    scheduler = stage.scheduler(Awaiting(act), plain, executor=executor)
+    scheduler.schedule_tasks([request("a"), request("b", task_type="plain")])
+
+    with running(scheduler):
+        stage.wait_for(TaskExecuted, 2)
+
+    assert sorted(seen) == ["azoth-handler", "azoth-loop"]
 
 
-def raising(error: BaseException) -> Callable[[TaskContext, bytes], object]:
+def test_an_inline_executor_refuses_a_coroutine_handler(stage: Stage) -> None:
     """
-    Return what raises *error*.
+    When the scheduler is built, and with the executor to take.
     """
-
-    def act(ctx: TaskContext, payload: bytes) -> object:
-        raise error
-
-    return act
+    with pytest.raises(InvalidTask, match=r"a coroutine function.*an AsyncExecutor"):
+        stage.scheduler(Awaiting(Returns()))
 
 
 def test_a_stop_signal_keeps_its_first_reason() -> None:

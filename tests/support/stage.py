@@ -2,8 +2,9 @@
 A stage for schedulers: one log, one clock that is moved by hand, and whoever plays on it.
 """
 
+from asyncio import AbstractEventLoop
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from threading import Event, Semaphore, Thread
 from typing import Any, Final, TypeAlias, TypeVar
@@ -13,6 +14,7 @@ from azoth.projector import Projector
 from azoth.store import EventStore
 from azoth.testing import ManualClock
 from azoth_scheduler import (
+    AsyncExecutor,
     Executor,
     Immediate,
     InlineExecutor,
@@ -28,7 +30,7 @@ from azoth_scheduler import (
     ThreadExecutor,
 )
 from azoth_scheduler.events import SchedulerEvent
-from azoth_scheduler.execution import Attempt, Finished
+from azoth_scheduler.execution import Attempt, Ended
 from azoth_scheduler.executors.base import Report
 from tests.support.invariants import Entry, assert_sound, read_log
 
@@ -38,10 +40,12 @@ __all__ = [
     "Act",
     "Gate",
     "Reporting",
+    "ReportingLoop",
     "Stage",
     "Worker",
     "acts",
     "fails",
+    "reporting",
     "request",
     "running",
     "task",
@@ -172,8 +176,8 @@ class Reporting:
         return self._executor.slots
 
     def submit(self, attempt: Attempt, clock: Clock, report: Report) -> None:
-        def reported(finished: Finished) -> None:
-            report(finished)
+        def reported(ended: Ended) -> None:
+            report(ended)
             self._reports.release()
 
         self._executor.submit(attempt, clock, reported)
@@ -187,6 +191,28 @@ class Reporting:
         """
         for _ in range(count):
             assert self._reports.acquire(timeout=PATIENCE), "no attempt ended"
+
+
+class ReportingLoop(Reporting):
+    """
+    Be one that can use an application's event loop.
+    """
+
+    def __init__(self, executor: AsyncExecutor) -> None:
+        super().__init__(executor)
+        self._looping = executor
+
+    def on_loop(self, loop: AbstractEventLoop) -> AbstractContextManager[None]:
+        return self._looping.on_loop(loop)
+
+
+def reporting(executor: Executor) -> Reporting:
+    """
+    Return *executor*, watched.
+    """
+    if isinstance(executor, AsyncExecutor):
+        return ReportingLoop(executor)
+    return Reporting(executor)
 
 
 class Stage:
