@@ -4,14 +4,17 @@ What a task will do if nothing happens to it: a forecast, never a promise.
 
 from collections.abc import Iterator
 from itertools import islice
+from typing import Final
 
-from azoth.clocks import Instant
-from azoth_scheduler.grid import grid_of
+from azoth.clocks import Instant, Microseconds
+from azoth_scheduler.grid import Grid, Occurrence, grid_of
 from azoth_scheduler.occurrences import catch_up
-from azoth_scheduler.schedules import is_fixed_delay
+from azoth_scheduler.schedules import Interval, is_fixed_delay
 from azoth_scheduler.task import TaskState, status_of
 
-__all__ = ["forecast"]
+__all__ = ["busy", "forecast"]
+
+_UNBOUNDED: Final = 10**9
 
 
 def forecast(state: TaskState, count: int, now: Instant) -> tuple[Instant, ...]:
@@ -22,21 +25,71 @@ def forecast(state: TaskState, count: int, now: Instant) -> tuple[Instant, ...]:
         Nothing for a task that is paused, disabled, cancelled or completed. Of what is due at
         *now* only what catch-up runs first. A fixed delay is forecast as if its runs took no time.
     """
-    left = state.definition.options.max_runs
-    most = count if left is None else min(count, max(0, left - state.runs_started))
-    return tuple(islice(_coming(state, now), most))
+    return tuple(islice(_coming(state, now), min(count, _left(state))))
+
+
+def busy(state: TaskState, now: Instant, width: Microseconds, count: int) -> tuple[bool, ...]:
+    """
+    Say for each of *count* stretches of *width* from *now* whether a run is due in it; pure.
+
+    It costs a few steps for a stretch, however often the task runs in it.
+    """
+    marks = [False] * count
+    grid, left = grid_of(state), _left(state)
+    if _is_living(state) and state.buffered and left:
+        marks[0], left = True, left - len(state.buffered)
+    coming = _first(state, now) if _is_living(state) else None
+    while coming is not None and left > 0 and coming.due_at < now + width * count:
+        place = max(0, coming.due_at - now) // width
+        marks[place] = True
+        last, count_to_it = _last_before(grid, coming.nominal_at, now + (place + 1) * width)
+        left -= max(1, count_to_it)
+        coming = _next(grid, coming) if last is None else grid.occurrence(last)
+    return tuple(marks)
+
+
+def _left(state: TaskState) -> int:
+    most = state.definition.options.max_runs
+    return _UNBOUNDED if most is None else max(0, most - state.runs_started)
+
+
+def _is_living(state: TaskState) -> bool:
+    return status_of(state) in ("scheduled", "running", "retrying")
 
 
 def _coming(state: TaskState, now: Instant) -> Iterator[Instant]:
-    if status_of(state) not in ("scheduled", "running", "retrying"):
+    if not _is_living(state):
         return
     yield from state.buffered
-    grid = grid_of(state)
+    grid, coming = grid_of(state), _first(state, now)
+    while coming is not None:
+        yield coming.nominal_at
+        coming = _next(grid, coming)
+
+
+def _first(state: TaskState, now: Instant) -> Occurrence | None:
     found = catch_up(state, now)
-    started = None if found is None else found.start
-    nominal = state.next_nominal_at if started is None else started.nominal_at
-    delayed = is_fixed_delay(state.definition.schedule)
-    while nominal is not None:
-        yield nominal
-        following = grid.after_closing(nominal) if delayed else grid.next(nominal)
-        nominal = None if following is None else following.nominal_at
+    if found is not None and found.start is not None:
+        return found.start
+    if state.next_nominal_at is None or state.next_run_at is None:
+        return None
+    return Occurrence(state.next_nominal_at, state.next_run_at)
+
+
+def _next(grid: Grid, coming: Occurrence) -> Occurrence | None:
+    if is_fixed_delay(grid.schedule):
+        return grid.after_closing(coming.nominal_at)
+    return grid.next(coming.nominal_at)
+
+
+def _last_before(grid: Grid, nominal_at: Instant, end: int) -> tuple[Instant | None, int]:
+    """
+    Return the last time between a nominal time and *end*, and how many lie up to it.
+    """
+    until = Instant(min(end - 1, grid.options.end or end))
+    if isinstance(grid.schedule, Interval) and is_fixed_delay(grid.schedule):
+        steps = max(0, until - nominal_at) // grid.schedule.microseconds
+        found = Instant(nominal_at + steps * grid.schedule.microseconds)
+        return (found, steps) if steps else (None, 0)
+    last = grid.latest(nominal_at, until)
+    return last, 0 if last is None else grid.count(Instant(nominal_at + 1), last)[0]

@@ -285,6 +285,9 @@ class ScheduledTask:
         last_error: What the latest attempt raised; None if it raised nothing.
         last_error_type: The dotted name of its class.
         running: The execution ids of the attempts that run.
+        buffered: Nominal times that were kept to run, in order, before anything new.
+        runs_started: How many runs its schedule started in this generation.
+        options: What its caller wrote.
         totals: Attempts by outcome, those lost, and occurrences left out.
     """
 
@@ -313,6 +316,9 @@ class ScheduledTask:
     queue: str
     tags: tuple[str, ...]
     running: tuple[str, ...]
+    buffered: tuple[datetime, ...]
+    runs_started: int
+    options: Options
     totals: Totals
     created_at: datetime
     updated_at: datetime
@@ -351,6 +357,9 @@ class ScheduledTask:
             queue=definition.options.queue,
             tags=definition.options.tags,
             running=tuple(run.execution_id for run in state.active),
+            buffered=tuple(datetime_of(at) for at in state.buffered),
+            runs_started=state.runs_started,
+            options=definition.options,
             totals=state.totals,
             created_at=datetime_of(state.created_at),
             updated_at=datetime_of(state.updated_at),

@@ -3,7 +3,7 @@ Tasks as their users see them: scheduled, changed, listed, and what became of th
 """
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, get_args
 
 from attrs import evolve
@@ -34,7 +34,7 @@ from azoth_scheduler.requests import (
     check_reason,
     check_text,
 )
-from azoth_scheduler.settings import Settings
+from azoth_scheduler.settings import Settings, positive
 from azoth_scheduler.table import ScheduleTable
 from azoth_scheduler.task import TaskState
 
@@ -340,6 +340,18 @@ class Tasks:
         check_integer(count, "count", high=FORECAST_MAX)
         coming = forecasts.forecast(self._state(task_id), count, self._client.now())
         return [datetime_of(at) for at in coming]
+
+    def busy(self, task_id: str, width: timedelta | float, count: int) -> tuple[bool, ...]:
+        """
+        Say for each of *count* stretches of *width* from now whether a run is due in it.
+
+        Raises:
+            TaskNotFound: There is no such task.
+            ValueError: *width* is no positive time, or *count* is over `FORECAST_MAX`.
+        """
+        check_integer(count, "count", low=1, high=FORECAST_MAX)
+        stretch = positive(width, "width")
+        return forecasts.busy(self._state(task_id), self._client.now(), stretch, count)
 
     def digest(self) -> str:
         """

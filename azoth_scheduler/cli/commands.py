@@ -4,9 +4,10 @@ The group of all commands.
 
 import click
 
-from azoth_scheduler.cli.changing import cancel, pause, resume, trigger
+from azoth_scheduler.cli.changing import backfill, cancel, pause, resume, trigger
 from azoth_scheduler.cli.demonstrating import demo
-from azoth_scheduler.cli.listing import explain, forecast, runs, show, tasks
+from azoth_scheduler.cli.explaining import explain, lint
+from azoth_scheduler.cli.listing import forecast, runs, show, tasks
 from azoth_scheduler.cli.options import EXIT_CODES
 from azoth_scheduler.cli.running import run
 
@@ -34,5 +35,19 @@ def azoth_scheduler() -> None:
     """
 
 
-for _command in (demo, run, tasks, show, runs, forecast, explain, trigger, pause, resume, cancel):
+for _command in (
+    demo,
+    run,
+    tasks,
+    show,
+    runs,
+    forecast,
+    explain,
+    lint,
+    trigger,
+    backfill,
+    pause,
+    resume,
+    cancel,
+):
     azoth_scheduler.add_command(_command)

@@ -1,8 +1,8 @@
 """
-The commands that look: `tasks`, `show`, `runs`, `forecast`, `explain`.
+The commands that look at tasks: `tasks`, `show`, `runs`, `forecast`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final, get_args
 
@@ -11,11 +11,10 @@ from rich.text import Text
 
 from azoth import SystemClock, datetime_of
 from azoth.cli.output import clean, print_json
-from azoth_scheduler import ScheduledTask, Scheduler, Status, TaskFilter, TaskRun, lint
-from azoth_scheduler import explain as explained
+from azoth_scheduler import Scheduler, Status, TaskFilter, TaskRun
 from azoth_scheduler.cli.following import follow_runs
 from azoth_scheduler.cli.objects import run_object, task_object, utc
-from azoth_scheduler.cli.options import answers, client, json_option, no_such_task, store_option
+from azoth_scheduler.cli.options import json_option, looking, no_such_task, store_option
 from azoth_scheduler.cli.tables import (
     run_line,
     runs_table,
@@ -24,11 +23,10 @@ from azoth_scheduler.cli.tables import (
     task_facts,
     tasks_table,
 )
-from azoth_scheduler.cli.timeline import timeline
-from azoth_scheduler.cli.words import ago, local, until
-from azoth_scheduler.cron import DayMatch, DstPolicy
+from azoth_scheduler.cli.timeline import CELL, CELLS, timeline
+from azoth_scheduler.cli.words import local, until
 
-__all__ = ["explain", "forecast", "runs", "show", "tasks"]
+__all__ = ["forecast", "runs", "show", "tasks"]
 
 _COMING: Final = 3
 
@@ -59,7 +57,7 @@ def tasks(
     List tasks in the order of their ids.
     """
     chosen = TaskFilter(status=status, task_type=task_type, enabled=enabled, queue=queue, tag=tag)
-    with client(store) as scheduler:
+    with looking(store) as scheduler:
         found = scheduler.list_tasks(chosen, limit=limit + 1, after=after)
     page, more = found[:limit], len(found) > limit
     if as_lines:
@@ -82,7 +80,7 @@ def show(task_id: str, store: str | None, *, as_lines: bool) -> None:
     """
     Show one task in full.
     """
-    with client(store) as scheduler:
+    with looking(store) as scheduler:
         task = scheduler.get_task(task_id) or no_such_task(task_id)
         coming = scheduler.forecast(task_id, _COMING)
     if as_lines:
@@ -108,7 +106,7 @@ def runs(task_id: str, store: str | None, *, limit: int, follow: bool, as_lines:
     """
     List the attempts of a task, the latest last.
     """
-    with client(store) as scheduler:
+    with looking(store) as scheduler:
         found = scheduler.runs(task_id)
         if not found and not as_lines:
             click.echo("it has not run yet", err=True)
@@ -142,70 +140,45 @@ def forecast(task_id: str | None, store: str | None, *, count: int, as_lines: bo
     """
     List the next times of a task, or of all tasks, if nothing happens to them.
     """
-    with client(store) as scheduler:
-        chosen = _chosen(scheduler, task_id)
+    with looking(store) as scheduler:
         times = sorted(
-            (when, task.task_id)
-            for task in chosen
-            for when in scheduler.forecast(task.task_id, count)
+            (when, one)
+            for one in _chosen(scheduler, task_id)
+            for when in scheduler.forecast(one, count)
         )[:count]
+        named = sorted({one for _, one in times})
+        days = (
+            {one: scheduler.busy(one, CELL, CELLS) for one in named}
+            if screen().is_terminal and not as_lines
+            else {}
+        )
     if as_lines:
         for when, one in times:
             print_json({"task_id": one, "at": utc(when)})
     elif times:
-        _print_forecast(times, chosen)
+        _print_forecast(times, days)
     else:
         click.echo("nothing is to come", err=True)
 
 
-def _chosen(scheduler: Scheduler, task_id: str | None) -> Sequence[ScheduledTask]:
+def _chosen(scheduler: Scheduler, task_id: str | None) -> Sequence[str]:
     if task_id is None:
-        return scheduler.list_tasks(TaskFilter(enabled=True))
-    return [scheduler.get_task(task_id) or no_such_task(task_id)]
+        return [task.task_id for task in scheduler.list_tasks(TaskFilter(enabled=True))]
+    task = scheduler.get_task(task_id) or no_such_task(task_id)
+    return [task.task_id]
 
 
 def _print_forecast(
-    times: Sequence[tuple[datetime, str]], tasks_shown: Sequence[ScheduledTask]
+    times: Sequence[tuple[datetime, str]], days: Mapping[str, Sequence[bool]]
 ) -> None:
     now, shown = _now(), screen()
     rows = table("when", "", "task")
     for when, task_id in times:
         rows.add_row(Text(local(when, now)), Text(until(when, now)), Text(clean(task_id)))
     shown.print(rows)
-    named = {task_id for _, task_id in times}
-    if shown.is_terminal:
+    if days:
         shown.print()
-        shown.print(timeline([task for task in tasks_shown if task.task_id in named], now))
-
-
-@click.command(short_help="Say a cron expression in words.")
-@click.argument("fields", metavar="EXPR", nargs=-1, required=True)
-@click.option("--tz", default="UTC", show_default=True, help="The zone whose clocks it is read by.")
-@click.option("--dst", default="cron", show_default=True, type=click.Choice(get_args(DstPolicy)))
-@click.option("--day-match", type=click.Choice(get_args(DayMatch)), help="How day fields combine.")
-@json_option
-def explain(
-    fields: tuple[str, ...], *, tz: str, dst: DstPolicy, day_match: DayMatch | None, as_lines: bool
-) -> None:
-    """
-    Say a cron expression in words, with its next five times and what may be wrong with it.
-
-    Quote it, so that the shell leaves its stars alone: '0 30 9 * * MON-FRI'.
-    """
-    expr, now = " ".join(fields), _now()
-    with answers():
-        found = explained(expr, now=now, tz=tz, dst=dst, day_match=day_match)
-        warnings = lint(expr, tz, since=now, dst=dst, day_match=day_match)
-    if as_lines:
-        times = [utc(when) for when in found.next_run_times]
-        said = {"expr": expr, "tz": tz, "words": found.words, "next_run_times": times}
-        print_json({**said, "warnings": list(warnings)})
-        return
-    click.echo(f"{found.words}, by the clocks of {tz}.")
-    for when in found.next_run_times:
-        click.echo(f"  {when:%a %Y-%m-%d %H:%M:%S %Z}  {ago(when, now)}")
-    for warning in warnings:
-        click.secho(f"careful: {warning}", fg="yellow")
+        shown.print(timeline(days))
 
 
 def _now() -> datetime:

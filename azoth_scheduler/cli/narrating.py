@@ -17,13 +17,14 @@ from azoth_scheduler import (
     TaskPaused,
     TaskResumed,
     TaskRunAbandoned,
+    TaskRunBuffered,
     TaskRunCancelRequested,
     TaskRunSkipped,
     TaskRunStarted,
     TaskScheduled,
     TaskTriggered,
 )
-from azoth_scheduler.cli.words import schedule_in_words, shortened, span
+from azoth_scheduler.cli.words import counted, schedule_in_words, shortened, span
 from azoth_scheduler.events import SkipReason, registry
 
 __all__ = ["Line", "line_of"]
@@ -76,14 +77,20 @@ def _told(change: SchedulerEvent) -> tuple[str, str]:
         case TaskRunAbandoned(attempt=attempt, reason=reason):
             again = "; due again at once" if change.retry_at is not None else ""
             return f"attempt {attempt} abandoned: {reason}{again}", "abandoned"
-        case TaskRunSkipped(count=count, reason=reason):
-            more = "" if change.exact else "more than "
-            times = "time" if count == 1 else "times"
-            return f"{more}{count} {times} left out: {_SKIPPED[reason]}", "abandoned"
+        case TaskRunSkipped() | TaskRunBuffered():
+            return _put_aside(change)
         case TaskScheduled():
             return f"scheduled: {_schedule(change)}", ""
         case _:
             return _controlled(change)
+
+
+def _put_aside(change: TaskRunSkipped | TaskRunBuffered) -> tuple[str, str]:
+    if isinstance(change, TaskRunBuffered):
+        return f"{counted(len(change.nominals), 'occurrence')} kept to run, one after another", ""
+    more = "" if change.exact else "more than "
+    times = "time" if change.count == 1 else "times"
+    return f"{more}{change.count} {times} left out: {_SKIPPED[change.reason]}", "abandoned"
 
 
 def _executed(change: TaskExecuted) -> str:

@@ -21,6 +21,7 @@ from azoth_scheduler import (
     ScheduledTask,
     TaskRun,
 )
+from azoth_scheduler.cli.option_words import options_object
 
 __all__ = ["run_object", "task_object", "utc"]
 
@@ -41,6 +42,8 @@ def task_object(task: ScheduledTask) -> dict[str, Any]:
     return {
         **{name: _plain(value) for name, value in fields.items()},
         "schedule": _schedule_object(task.schedule),
+        "buffered": [utc(when) for when in task.buffered],
+        "options": options_object(task.options),
         "totals": asdict(task.totals),
         **_payload(payload),
     }

@@ -2,26 +2,35 @@
 What the commands share: the store, a client on it, `--json`, and errors as one sentence.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from math import isfinite
 from typing import Any, Final, NoReturn, TypeVar
 
 import click
 
-from azoth import StoreError
-from azoth.cli.opening import NOT_SO, StoreTrouble, opened
-from azoth_scheduler import InvalidSchedule, Scheduler, SchedulerError, TaskNotFound
+from azoth import EventStore, StoreError
+from azoth.cli.opening import NOT_SO, StoreTrouble, looking_at, opened
+from azoth_scheduler import (
+    InvalidSchedule,
+    Scheduler,
+    SchedulerError,
+    TaskHandler,
+    TaskNotFound,
+)
 from azoth_scheduler.cli.logs import unreadable_events_unlogged
 from azoth_scheduler.cli.words import counted
 
 __all__ = [
     "EXIT_CODES",
+    "Moment",
     "Refused",
     "Seconds",
     "answers",
     "client",
     "json_option",
+    "looking",
     "no_such_task",
     "store_errors",
     "store_option",
@@ -58,6 +67,28 @@ class Seconds(click.FloatRange):
         return seconds
 
 
+class Moment(click.ParamType[datetime]):
+    """
+    Be a time in ISO 8601; without an offset it is in UTC.
+    """
+
+    name = "time"
+
+    def convert(
+        self, value: str | datetime, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        """
+        Return the time, aware of its zone.
+        """
+        if isinstance(value, datetime):
+            return value
+        try:
+            found = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is no time; write one such as 2026-05-01T12:00Z", param, ctx)
+        return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
 class Refused(click.ClickException):
     """
     Say in one sentence why the answer is no.
@@ -91,11 +122,31 @@ def client(store: str | None) -> Generator[Scheduler, None, None]:
 
     What goes wrong inside ends the command with one sentence and its exit code.
     """
+    with opened(None, store) as log, _scheduling(log) as scheduler:
+        yield scheduler
+
+
+@contextmanager
+def looking(
+    store: str | None, handlers: Iterable[TaskHandler] = (), queues: Sequence[str] | None = None
+) -> Generator[Scheduler, None, None]:
+    """
+    Give a scheduler that only looks, and otherwise likewise.
+
+    Its store is neither made nor brought up to date, and needs no right to write.
+    """
+    with looking_at(None, store) as log, _scheduling(log, handlers, queues) as scheduler:
+        yield scheduler
+
+
+@contextmanager
+def _scheduling(
+    log: EventStore, handlers: Iterable[TaskHandler] = (), queues: Sequence[str] | None = None
+) -> Generator[Scheduler, None, None]:
     with (
-        opened(None, store) as log,
         answers(),
         unreadable_events_unlogged(),
-        Scheduler(log) as scheduler,
+        Scheduler(log, handlers, queues=queues) as scheduler,
     ):
         _hint_at_unreadable(scheduler.health().unreadable)
         yield scheduler

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from azoth.cli.output import clean, console
 from azoth_scheduler import ScheduledTask, TaskRun, Totals
+from azoth_scheduler.cli.option_words import kept_in_words, options_in_words
 from azoth_scheduler.cli.words import coming, local, moment, schedule_in_words, shortened, span
 
 __all__ = [
@@ -92,8 +93,11 @@ def tasks_table(tasks: Iterable[ScheduledTask], now: datetime) -> Table:
     """
     Return one row for each task.
     """
-    made = table("task", "schedule", "status", "next", "last", "attempts")
-    for task in tasks:
+    listed = list(tasks)
+    options = [_options_said(task, now) for task in listed]
+    last = ("options",) if any(options) else ()
+    made = table("task", "schedule", "status", "next", "last", "attempts", *last)
+    for task, said in zip(listed, options, strict=True):
         made.add_row(
             Text(clean(task.task_id)),
             Text(schedule_in_words(task.schedule, now)),
@@ -101,8 +105,15 @@ def tasks_table(tasks: Iterable[ScheduledTask], now: datetime) -> Table:
             Text(coming(task.retry_at or task.next_run_time, now)),
             _last(task, now),
             totals_in_words(task.totals),
+            *([Text(said)] if last else []),
         )
     return made
+
+
+def _options_said(task: ScheduledTask, now: datetime) -> str:
+    kept = kept_in_words(task, now)
+    said = [f"{name} {value}" for name, value in options_in_words(task, now).items()]
+    return ", ".join([*said, *([f"kept: {kept}"] if kept else [])])
 
 
 def _last(task: ScheduledTask, now: datetime) -> Text:
@@ -155,6 +166,8 @@ def _facts(
         "type": task.task_type,
         "status": status.append(f"  {clean(task.reason)}" if task.reason else "", style="default"),
         "schedule": schedule_in_words(task.schedule, now),
+        **options_in_words(task, now),
+        "kept": kept_in_words(task, now),
         "next": ", ".join(coming(when, now) for when in times) or None,
         "retry": coming(task.retry_at, now) if task.retry_at else None,
         "running": ", ".join(task.running) or None,

@@ -91,10 +91,12 @@ def schedule_in_words(schedule: Schedule, now: datetime) -> str:
     Return a schedule as short as it can be understood.
     """
     match schedule:
-        case Cron(expr, tz):
-            return f"cron {expr}" + ("" if tz == "UTC" else f" {tz}")
-        case Interval(every):
-            return f"every {span(timedelta(seconds=every))}"
+        case Cron(expr, tz, dst):
+            zone = "" if tz == "UTC" else f" {tz}"
+            return f"cron {expr}{zone}" + ("" if dst == "cron" else f" dst={dst}")
+        case Interval(every, mode):
+            said = span(timedelta(seconds=every))
+            return f"every {said}" if mode == "fixed_rate" else f"{said} after each run"
         case OneTime(at):
             return f"once {local(datetime_of(at), now)}"
         case Immediate():

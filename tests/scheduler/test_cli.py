@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,7 +34,7 @@ from azoth_scheduler import (
     TaskHandler,
     TaskRun,
 )
-from azoth_scheduler.cli import following, listing, main
+from azoth_scheduler.cli import explaining, following, listing, main, options
 from azoth_scheduler.cli.commands import azoth_scheduler
 from azoth_scheduler.cli.following import follow_runs
 from azoth_scheduler.events import stream_of
@@ -341,7 +342,7 @@ def test_a_forecast_draws_a_day_on_a_terminal(
     """
     url = f"sqlite:///{tmp_path}/log.db"
     tomorrow = NOON + timedelta(hours=30)
-    monkeypatch.setattr(listing, "_now", lambda: NOON)
+    at_noon(monkeypatch)
     with playing(url) as (scheduler, _):
         schedules: dict[str, Schedule] = {
             "two-hourly": Interval(7_200),
@@ -358,6 +359,15 @@ def test_a_forecast_draws_a_day_on_a_terminal(
     assert drawn["three"] == "······■" + "·" * 41
     assert drawn["once"] == "··■" + "·" * 45
     assert drawn["tomorrow"] == "·" * 48
+
+
+def at_noon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Let a command begin at noon, by every clock.
+    """
+    clock = ManualClock(NOON)
+    monkeypatch.setattr(listing, "_now", lambda: NOON)
+    monkeypatch.setattr(options, "Scheduler", partial(Scheduler, clock=clock))
 
 
 def _plain(text: str) -> list[str]:
@@ -424,7 +434,7 @@ def test_the_next_change_of_the_clock_is_the_one_that_is_warned_of(
     """
     Not one of some other year: it is looked for from now on.
     """
-    monkeypatch.setattr(listing, "_now", lambda: datetime(2026, 4, 1, tzinfo=UTC))
+    monkeypatch.setattr(explaining, "_now", lambda: datetime(2026, 4, 1, tzinfo=UTC))
 
     (said,) = objects(run("explain", "0 30 2 * * *", "--tz", "Europe/Berlin", "--json"))
 
@@ -508,8 +518,8 @@ def test_a_trigger_is_not_confused_by_what_comes_after_it(
     """
     trigger_task = Scheduler.trigger_task
 
-    def and_much_more(self: Scheduler, task_id: str, *, payload: bytes | None) -> ScheduledTask:
-        task = trigger_task(self, task_id, payload=payload)
+    def and_much_more(self: Scheduler, task_id: str, **given: Any) -> ScheduledTask:  # noqa: ANN401 - what it takes
+        task = trigger_task(self, task_id, **given)
         junk = [NewEvent("Unknown", b"{}")] * 600
         self.store.append(Write(stream_of(task_id), junk, ANY))
         return task
