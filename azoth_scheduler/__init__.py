@@ -38,7 +38,7 @@ from azoth_scheduler.executors import (
     ThreadExecutor,
 )
 from azoth_scheduler.handlers import TaskEvent, TaskHandler
-from azoth_scheduler.health import Health
+from azoth_scheduler.health import Health, LateTask
 from azoth_scheduler.history import TaskRun
 from azoth_scheduler.projection import (
     MemoryScheduleProjection,
@@ -66,6 +66,7 @@ __all__ = [
     "Interval",
     "InvalidSchedule",
     "InvalidTask",
+    "LateTask",
     "MemoryScheduleProjection",
     "OneTime",
     "ProcessExecutor",

@@ -28,10 +28,10 @@ from azoth_scheduler.bell import Bell, Watcher
 from azoth_scheduler.client import Client
 from azoth_scheduler.executors import Executor, LoopExecutor, ThreadExecutor, fitted
 from azoth_scheduler.handlers import Handlers, TaskHandler
-from azoth_scheduler.health import Health
+from azoth_scheduler.health import Health, surveyed
 from azoth_scheduler.leases import LeaseKeeper, LeaseWatch, Renewing
 from azoth_scheduler.projection import MemoryScheduleProjection
-from azoth_scheduler.projection.base import ScheduleProjection, Served, TaskFilter
+from azoth_scheduler.projection.base import ScheduleProjection, Served
 from azoth_scheduler.retries import ATTEMPTS_MAX, RetryPolicy, from_max_retries
 from azoth_scheduler.settings import Settings, check_policy, defaults_of, positive
 from azoth_scheduler.table import ScheduleTable
@@ -116,7 +116,7 @@ class Scheduler(Tasks):
         self._poll = positive(poll_interval, "poll_interval")
         self._bell = Bell()
         table = ScheduleTable(store, projection or MemoryScheduleProjection())
-        holds = positive(lease, "lease")
+        self._lease = holds = positive(lease, "lease")
         self._keeper = LeaseKeeper(store, self._clock, _worker_name(worker_id), holds)
         settings = Settings(
             retry=_seed_policy(default_max_retries) if retry is None else check_policy(retry),
@@ -162,21 +162,27 @@ class Scheduler(Tasks):
         Say how the scheduler is doing.
         """
         last = self._store.read(limit=1, backwards=True)
+        now, lag = self._clock.now(), self._table.behind()
         recorded = last.events[0].recorded_at if last.events else Instant(0)
-        behind = timedelta_of(Microseconds(max(0, recorded - self._clock.now())))
+        behind = timedelta_of(Microseconds(max(0, recorded - now)))
+        served = Served(types=tuple(self._handlers), queues=self._settings.queues)
         with self._table.look() as projection:
             position, unreadable = projection.position, projection.unreadable()
-            # Without handlers nothing is served, and nothing is missed.
-            living = projection.list(TaskFilter(enabled=True)) if self._handlers else ()
-        unserved = [one for one in living if one.definition.task_type not in self._handlers]
+            survey = surveyed(projection, now, poll=self._poll, lease=self._lease, served=served)
         return Health(
             head=last.head,
             position=position,
+            behind=lag,
             running=self._worker.running,
             stuck=self._worker.stuck,
+            overdue=survey.overdue,
+            late=survey.late,
+            disabled=survey.disabled,
             late_results=self._worker.late_results,
             unreadable=unreadable,
-            unserved=len(unserved),
+            unserved=sum(survey.unserved_types.values()),
+            unserved_types=survey.unserved_types,
+            unserved_queues=survey.unserved_queues,
             clock_behind=behind if behind > _BEHIND_MIN else timedelta(),
         )
 

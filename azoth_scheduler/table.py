@@ -37,6 +37,13 @@ class ScheduleTable:
             self._projector.catch_up()
             yield self._projection
 
+    def behind(self) -> int:
+        """
+        Return how many positions lie between the projection and the head.
+        """
+        with self._lock:
+            return self._projector.lag()
+
     def foresee(self, write: Write, changes: Sequence[tuple[SchedulerEvent, TaskState]]) -> None:
         """
         Remember the events of a task that were appended as *write*, each with the state after it.

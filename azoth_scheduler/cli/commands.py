@@ -6,6 +6,7 @@ import click
 
 from azoth_scheduler.cli.changing import backfill, cancel, pause, resume, trigger
 from azoth_scheduler.cli.demonstrating import demo
+from azoth_scheduler.cli.diagnosing import health
 from azoth_scheduler.cli.explaining import explain, lint
 from azoth_scheduler.cli.listing import forecast, runs, show, tasks
 from azoth_scheduler.cli.options import EXIT_CODES
@@ -44,6 +45,7 @@ for _command in (
     forecast,
     explain,
     lint,
+    health,
     trigger,
     backfill,
     pause,

@@ -40,7 +40,8 @@ EXIT_CODES: Final = """
 \b
 Exit codes:
   0    it is so
-  1    it is not: no such task, a trigger that was skipped, a proof that fails
+  1    it is not: no such task, a trigger that was skipped, a proof that fails,
+       something wrong that `health`, `lint` or `check` found
   2    the command was not understood
   3    the store cannot be opened or used
   130  interrupted
