@@ -278,11 +278,14 @@ def test_a_fork_that_cannot_wait_leaves_the_child_an_error(
     with session(store).reading():
         child = os.fork()
         if child == 0:
+            code = 1
             try:
                 store.read()
             except StoreFailed:
-                os._exit(0)
-            os._exit(1)
+                code = 0
+            finally:
+                # Whatever was raised: a child must never go on with the tests of its parent.
+                os._exit(code)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert store.append(write()).first == 2
 

@@ -45,11 +45,13 @@ def may_mount(folder: Path) -> bool:
     """
     pid = os.fork()
     if pid == 0:
+        code = 1
         try:
             mount_small(folder, 65_536)
-        except OSError:
-            os._exit(1)
-        os._exit(0)
+            code = 0
+        finally:
+            # Whatever was raised: a child must never go on with the tests of its parent.
+            os._exit(code)
     _, status = os.waitpid(pid, 0)
     return status == 0
 
