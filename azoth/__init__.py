@@ -115,6 +115,7 @@ from azoth.streams import (
     Version,
     WrongExpectedVersion,
 )
+from azoth.typed_json import TypedJson
 from azoth.upcasting import Upcaster
 from azoth.urls import StoreUrl, open_store
 
@@ -207,6 +208,7 @@ __all__ = [
     "StoreNotInstalled",
     "StoreUrl",
     "SystemClock",
+    "TypedJson",
     "UndecodableEvent",
     "UnknownEventType",
     "UnknownStore",

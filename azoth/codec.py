@@ -11,9 +11,9 @@ from threading import RLock
 from typing import Any, TypeVar, cast
 
 from attrs import frozen, has
-from cattrs import Converter, transform_error
+from cattrs import Converter
 
-from azoth._conversion import make_converter, register_tagged
+from azoth._conversion import make_converter, reason_of, register_tagged
 from azoth.errors import UndecodableEvent, UnknownEventType
 from azoth.events import NO_METADATA, SCHEMA_MAX, Event, NewEvent, check_integer, check_name
 from azoth.json_format import FASTEST, JsonFormat
@@ -263,18 +263,11 @@ class Registry:
         return self.converter.copy(detailed_validation=True)
 
     def _reason(self, event: Event | NewEvent, decoder: _Decoder, error: Exception) -> str:
-        # The fast functions do not say which field it was: the detailed ones look again.
         try:
             data = _upcast(self._json.loads(event.data), decoder, event.schema)
         except Exception:  # noqa: BLE001 - it is *error* again
             return str(error)
-        if not isinstance(data, dict):
-            return f"its data is no JSON object but {data!r:.60}"
-        try:
-            self._detailed.structure(data, decoder.cls)
-        except Exception as found:  # noqa: BLE001 - whatever a hook raises
-            return "; ".join(transform_error(found, "data", _sentence))
-        return str(error)
+        return reason_of(self._detailed, data, decoder.cls, error)
 
 
 def _attrs_class(cls: object) -> type:
@@ -299,7 +292,3 @@ def _upcast(data: object, decoder: _Decoder, schema: int) -> object:
         except Exception as error:
             raise ValueError(f"an upcaster from schema {schema} on failed: {error!r}") from error
     return data
-
-
-def _sentence(error: BaseException, _type: type | None) -> str:
-    return f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)

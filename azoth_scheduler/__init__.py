@@ -37,6 +37,7 @@ from azoth_scheduler.executors import (
     ProcessExecutor,
     ThreadExecutor,
 )
+from azoth_scheduler.functions import FunctionHandler, task_handler
 from azoth_scheduler.handlers import TaskEvent, TaskHandler
 from azoth_scheduler.health import Health, LateTask
 from azoth_scheduler.history import TaskRun
@@ -59,6 +60,7 @@ __all__ = [
     "Discard",
     "Executor",
     "Explanation",
+    "FunctionHandler",
     "HandlerNotFound",
     "Health",
     "Immediate",
@@ -109,4 +111,5 @@ __all__ = [
     "Totals",
     "explain",
     "lint",
+    "task_handler",
 ]

@@ -14,10 +14,11 @@ from cattrs import Converter
 from azoth._conversion.annotations import Reader, is_new_type
 from azoth._conversion.class_readers import ClassReaders
 from azoth._conversion.collections import register_collections
+from azoth._conversion.reasons import reason_of
 from azoth._conversion.scalars import register_scalars
 from azoth._conversion.unions import register_tagged, register_unions
 
-__all__ = ["make_converter", "register_tagged"]
+__all__ = ["make_converter", "reason_of", "register_tagged"]
 
 
 def make_converter() -> Converter:
