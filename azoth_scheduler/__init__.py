@@ -41,6 +41,7 @@ from azoth_scheduler.functions import FunctionHandler, task_handler
 from azoth_scheduler.handlers import TaskEvent, TaskHandler
 from azoth_scheduler.health import Health, LateTask
 from azoth_scheduler.history import TaskRun
+from azoth_scheduler.middleware import Middleware
 from azoth_scheduler.projection import (
     MemoryScheduleProjection,
     ScheduleProjection,
@@ -70,6 +71,7 @@ __all__ = [
     "InvalidTask",
     "LateTask",
     "MemoryScheduleProjection",
+    "Middleware",
     "OneTime",
     "ProcessExecutor",
     "Retry",

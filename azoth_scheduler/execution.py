@@ -8,7 +8,6 @@ from asyncio import CancelledError, current_task
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from inspect import isasyncgenfunction, isawaitable, iscoroutine
-from threading import current_thread, main_thread
 from traceback import format_exception
 from typing import Any, Final, TypeAlias, cast
 
@@ -29,6 +28,7 @@ from azoth_scheduler.context import TaskContext
 from azoth_scheduler.errors import InvalidTask, RunCancelled
 from azoth_scheduler.events import Outcome
 from azoth_scheduler.handlers import TaskEvent, TaskHandler, is_coroutine_handler
+from azoth_scheduler.middleware import Around, Middleware, is_the_operators
 from azoth_scheduler.retries import dotted_name, names_of
 from azoth_scheduler.signals import Discard, Retry, Snooze
 
@@ -82,6 +82,7 @@ class Attempt:
     context: TaskContext
     payload: bytes
     started: Microseconds
+    middleware: tuple[Middleware, ...] = ()
 
     @property
     def deadline(self) -> Microseconds:
@@ -162,13 +163,16 @@ def carry_out(attempt: Attempt, clock: Clock) -> Finished:
     Raises:
         KeyboardInterrupt: In the main thread, where it is the operator who presses Ctrl-C.
     """
-    began = clock.monotonic()
+    began, around = clock.monotonic(), Around(attempt.middleware, attempt.context)
     try:
+        around.enter()
         returned = attempt.handler.execute(attempt.context, attempt.payload)
         result = _succeeded(attempt, returned)
+        around.leave(returned)
     except BaseException as error:
-        if _is_the_operators(error):
+        if is_the_operators(error):
             raise
+        around.fail(error)
         result = _ended(attempt, error)
     return _finished(attempt.fence, clock, began, result)
 
@@ -181,12 +185,18 @@ async def carry_out_async(attempt: Attempt, clock: Clock) -> Finished:
         KeyboardInterrupt: In the main thread, likewise.
         CancelledError: The loop cancels its tasks, because it ends.
     """
-    began = clock.monotonic()
+    began, around = clock.monotonic(), Around(attempt.middleware, attempt.context)
     try:
-        returned = attempt.handler.execute(attempt.context, attempt.payload)
-        result = _succeeded(attempt, await returned if isawaitable(returned) else returned)
+        around.enter()
+        awaited = attempt.handler.execute(attempt.context, attempt.payload)
+        returned = await awaited if isawaitable(awaited) else awaited
+        result = _succeeded(attempt, returned)
+        around.leave(returned)
     except BaseException as error:
-        if _is_the_operators(error) or _is_the_loops(error, attempt):
+        if is_the_operators(error):
+            raise
+        around.fail(error)
+        if _is_the_loops(error, attempt):
             raise
         result = _ended(attempt, error)
     return _finished(attempt.fence, clock, began, result)
@@ -207,10 +217,6 @@ def stopped(attempt: Attempt, clock: Clock) -> Finished:
     error = RunCancelled(execution_id=context.execution_id, reason=context.stop.reason)
     result = {"outcome": "cancelled", **_said(error), "traceback": None}
     return _finished(attempt.fence, clock, attempt.started, result)
-
-
-def _is_the_operators(error: BaseException) -> bool:
-    return isinstance(error, KeyboardInterrupt) and current_thread() is main_thread()
 
 
 def _is_the_loops(error: BaseException, attempt: Attempt) -> bool:

@@ -13,6 +13,7 @@ from attrs import field, frozen
 from azoth.events import Metadata, check_name
 from azoth_scheduler.context import TaskContext
 from azoth_scheduler.errors import HandlerNotFound, InvalidTask
+from azoth_scheduler.middleware import Middleware, check_middleware
 from azoth_scheduler.retries import RetryPolicy
 
 __all__ = [
@@ -122,11 +123,18 @@ class Handlers(Mapping[str, TaskHandler]):
     """
     Be the handlers of a scheduler by their types.
 
+    Attributes:
+        middleware: What stands around each of them.
+
     Raises:
         InvalidTask: Two serve one type, or one has no good type.
+        TypeError: Something is no middleware.
     """
 
-    def __init__(self, handlers: Iterable[TaskHandler]) -> None:
+    def __init__(
+        self, handlers: Iterable[TaskHandler], middleware: Sequence[Middleware] = ()
+    ) -> None:
+        self.middleware = check_middleware(middleware)
         if isinstance(handlers, TaskHandler):
             raise InvalidTask(reason=f"handlers are a sequence; write [{handlers!r}]")
         self._by_type: dict[str, TaskHandler] = {}

@@ -30,6 +30,7 @@ from azoth_scheduler.executors import Executor, LoopExecutor, ThreadExecutor, fi
 from azoth_scheduler.handlers import Handlers, TaskHandler
 from azoth_scheduler.health import Health, surveyed
 from azoth_scheduler.leases import LeaseKeeper, LeaseWatch, Renewing
+from azoth_scheduler.middleware import Middleware
 from azoth_scheduler.projection import MemoryScheduleProjection
 from azoth_scheduler.projection.base import ScheduleProjection, Served
 from azoth_scheduler.retries import ATTEMPTS_MAX, RetryPolicy, from_max_retries
@@ -78,6 +79,7 @@ class Scheduler(Tasks):
         lease: Seconds after which a worker that fell silent loses what it claimed.
         max_lost: How many losses in a row exhaust a run.
         queues: The queues it serves; all where nothing is said.
+        middleware: What stands around each attempt, the first outermost.
 
     Raises:
         InvalidTask: A handler is not one, or not one for this executor, or two serve one type.
@@ -101,6 +103,7 @@ class Scheduler(Tasks):
         lease: timedelta | float = 30.0,
         max_lost: int = 3,
         queues: Sequence[str] | None = None,
+        middleware: Sequence[Middleware] = (),
     ) -> None:
         for what, port, method in (
             ("store", store, "append"),
@@ -110,7 +113,7 @@ class Scheduler(Tasks):
         ):
             _check_port(what, port, method)
         self._store = store
-        served = Handlers(handlers)
+        served = Handlers(handlers, middleware)
         self._executor = fitted(ThreadExecutor() if executor is None else executor, served)
         self._clock = SystemClock() if clock is None else clock
         self._poll = positive(poll_interval, "poll_interval")

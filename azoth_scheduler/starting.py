@@ -31,6 +31,7 @@ def attempt_of(start: Start, handlers: Handlers, started: Microseconds) -> Attem
         context=_context(start, state),
         payload=definition.payload if run.payload is None else run.payload,
         started=started,
+        middleware=handlers.middleware,
     )
 
 

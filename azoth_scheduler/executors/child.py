@@ -18,6 +18,7 @@ from azoth.clocks import Clock, SystemClock
 from azoth_scheduler.context import StopSignal, TaskContext
 from azoth_scheduler.execution import Attempt, Fence, carry_out, failed
 from azoth_scheduler.handlers import TaskHandler
+from azoth_scheduler.middleware import Middleware
 
 __all__ = ["Job", "StopAsked", "serve"]
 
@@ -28,7 +29,8 @@ class Job:
     Hold an attempt as it crosses into a process.
 
     Attributes:
-        handler: The handler, pickled; the same bytes as before are the same object inside.
+        handler: The handler and its middleware, pickled; the same bytes as before are the same
+            objects inside.
         facts: The fields of the context that are plain values.
     """
 
@@ -49,6 +51,7 @@ class StopAsked:
 
 
 _Told: TypeAlias = Job | StopAsked
+_Loaded: TypeAlias = tuple[TaskHandler, tuple[Middleware, ...]]
 
 _logger: Final = getLogger("azoth_scheduler")
 
@@ -72,7 +75,7 @@ class _Inside:
         self._jobs: SimpleQueue[tuple[Job, StopSignal]] = SimpleQueue()
         self._clock: Final[Clock] = SystemClock()
         # Of each type the latest: a handler keeps what it has loaded from one attempt to the next.
-        self._handlers: dict[str, tuple[bytes, TaskHandler]] = {}
+        self._handlers: dict[str, tuple[bytes, _Loaded]] = {}
 
     def listen(self) -> None:
         stop = StopSignal()
@@ -98,9 +101,11 @@ class _Inside:
     def _carried_out(self, job: Job, stop: StopSignal) -> bytes:
         began = self._clock.monotonic()
         try:
+            handler, middleware = self._loaded(job)
             attempt = Attempt(
                 fence=job.fence,
-                handler=self._handler(job),
+                handler=handler,
+                middleware=middleware,
                 context=_context(job, stop),
                 payload=job.payload,
                 started=began,
@@ -109,10 +114,10 @@ class _Inside:
         except BaseException as error:  # noqa: BLE001 - no operator can reach this process
             return pickle.dumps(failed(job.fence, self._clock, began, error))
 
-    def _handler(self, job: Job) -> TaskHandler:
+    def _loaded(self, job: Job) -> _Loaded:
         known = self._handlers.get(job.task_type)
         if known is None or known[0] != job.handler:
-            known = job.handler, cast("TaskHandler", pickle.loads(job.handler))  # noqa: S301 - likewise
+            known = job.handler, cast("_Loaded", pickle.loads(job.handler))  # noqa: S301 - likewise
             self._handlers[job.task_type] = known
         return known[1]
 

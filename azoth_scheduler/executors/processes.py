@@ -5,7 +5,7 @@ Attempts in processes: for handlers that compute, or that have to be killed.
 import os
 import pickle
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from logging import getLogger
@@ -24,7 +24,7 @@ from azoth_scheduler.errors import InvalidTask
 from azoth_scheduler.execution import Attempt, Dropped, Ended, Finished, failed, stopped
 from azoth_scheduler.executors.base import Report
 from azoth_scheduler.executors.child import Job, StopAsked, serve
-from azoth_scheduler.handlers import TaskHandler
+from azoth_scheduler.handlers import Handlers
 
 __all__ = ["ProcessExecutor"]
 
@@ -80,16 +80,16 @@ class ProcessExecutor:
         """
         return self._slots
 
-    def check_handlers(self, handlers: Mapping[str, TaskHandler]) -> None:
+    def check_handlers(self, handlers: Handlers) -> None:
         """
-        Refuse a handler that cannot cross into a process.
+        Refuse a handler that cannot cross into a process, or the middleware around it.
 
         Raises:
             InvalidTask: It cannot be pickled.
         """
         for task_type, handler in handlers.items():
             try:
-                pickle.dumps(handler)
+                pickle.dumps((handler, handlers.middleware))
             except Exception as error:
                 raise InvalidTask(
                     reason=f"the handler of {task_type!r} cannot cross into a process: {error}; "
@@ -224,7 +224,7 @@ def _job(attempt: Attempt) -> Job:
     return Job(
         fence=attempt.fence,
         task_type=attempt.handler.task_type,
-        handler=pickle.dumps(attempt.handler),
+        handler=pickle.dumps((attempt.handler, attempt.middleware)),
         facts={name: getattr(attempt.context, name) for name in _FACTS},
         payload=attempt.payload,
     )

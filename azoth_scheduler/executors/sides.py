@@ -3,7 +3,6 @@ Which executor carries out which handler: coroutine functions run on an event lo
 """
 
 from asyncio import AbstractEventLoop
-from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Protocol, runtime_checkable
 
@@ -12,7 +11,7 @@ from azoth_scheduler.execution import Attempt, check_plain
 from azoth_scheduler.executors.base import Executor, Report
 from azoth_scheduler.executors.inline import InlineExecutor
 from azoth_scheduler.executors.tasks import AsyncExecutor
-from azoth_scheduler.handlers import TaskHandler, is_coroutine_handler
+from azoth_scheduler.handlers import Handlers, is_coroutine_handler
 
 __all__ = ["ChoosyExecutor", "LoopExecutor", "fitted"]
 
@@ -23,7 +22,7 @@ class ChoosyExecutor(Protocol):
     Be an executor that cannot carry out just any handler.
     """
 
-    def check_handlers(self, handlers: Mapping[str, TaskHandler]) -> None:
+    def check_handlers(self, handlers: Handlers) -> None:
         """
         Refuse what it cannot carry out; called when a scheduler is built.
 
@@ -46,19 +45,19 @@ class LoopExecutor(Protocol):
         ...
 
 
-def fitted(executor: Executor, handlers: Mapping[str, TaskHandler]) -> Executor:
+def fitted(executor: Executor, handlers: Handlers) -> Executor:
     """
     Return *executor*, with an event loop at its side where a handler needs one.
 
     Raises:
         InvalidTask: A handler cannot be carried out by it.
     """
-    plain = {kind: one for kind, one in handlers.items() if not is_coroutine_handler(one)}
+    plain = [one for one in handlers.values() if not is_coroutine_handler(one)]
     if isinstance(executor, ChoosyExecutor):
-        executor.check_handlers(plain)
+        executor.check_handlers(Handlers(plain, handlers.middleware))
     if isinstance(executor, InlineExecutor):
         check_plain(handlers.values())
-    check_plain(plain.values())
+    check_plain(plain)
     if len(plain) == len(handlers) or isinstance(executor, LoopExecutor):
         return executor
     return _Sides(executor, AsyncExecutor())

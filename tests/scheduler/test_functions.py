@@ -4,6 +4,7 @@ Handlers that are functions: what they are called with, and what is refused befo
 
 import asyncio
 import pickle
+from pathlib import Path
 
 import pytest
 from attrs import frozen
@@ -22,6 +23,8 @@ from azoth_scheduler import (
     ThreadExecutor,
     task_handler,
 )
+from azoth_scheduler.handlers import Handlers
+from tests.support.acts import Marks
 from tests.support.stage import Stage, request, running, task
 
 
@@ -179,7 +182,7 @@ def test_a_handler_crosses_into_a_process_by_its_name() -> None:
 
     assert pickle.loads(pickle.dumps(shout)) is shout
     with pytest.raises(InvalidTask, match="'local' cannot cross into a process"):
-        ProcessExecutor(1).check_handlers({"local": local})
+        ProcessExecutor(1).check_handlers(Handlers([local]))
 
 
 def test_what_cannot_be_a_handler_is_refused_where_it_is_written() -> None:
@@ -216,3 +219,17 @@ def test_a_policy_may_be_given_in_full(stage: Stage) -> None:
     assert task(scheduler).status == "disabled"
     with pytest.raises(InvalidTask, match="say the same"):
         stage.scheduler(both)
+
+
+def test_a_scheduler_puts_its_middleware_around_each_attempt(stage: Stage, tmp_path: Path) -> None:
+    """
+    The first is the outermost.
+    """
+    file = tmp_path / "marks"
+    scheduler = stage.scheduler(shout, middleware=[Marks(file, "a"), Marks(file, "b")])
+    scheduler.schedule_task(shout.request("a", Immediate(), b""))
+    scheduler.run_pending()
+
+    assert file.read_text().splitlines() == ["a before", "b before", "b after", "a after"]
+    with pytest.raises(TypeError, match="is no middleware"):
+        stage.scheduler(shout, middleware=[Marks])

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias
 
 from attrs import field, frozen
 
-from azoth_scheduler import TaskContext, TaskEvent, TaskHandler
+from azoth_scheduler import Middleware, TaskContext, TaskEvent, TaskHandler
 from azoth_scheduler.aside import aside
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Door",
     "Hangs",
     "HangsAwaiting",
+    "Marks",
     "Plain",
     "Raises",
     "Returns",
@@ -232,3 +233,29 @@ class Dies:
             os.kill(os.getpid(), signal.Signals(self.signal))
             Event().wait()
         os._exit(3)
+
+
+class Marks(Middleware):
+    """
+    Write down when it is called, in a file that any process reaches; fail where a test says so.
+    """
+
+    def __init__(self, file: Path, name: str, fails_in: str = "") -> None:
+        self._file = file
+        self._name = name
+        self._fails_in = fails_in
+
+    def before(self, ctx: TaskContext) -> None:
+        self._mark("before")
+
+    def after(self, ctx: TaskContext, result: object) -> None:
+        self._mark("after")
+
+    def on_error(self, ctx: TaskContext, error: BaseException) -> None:
+        self._mark(f"error {type(error).__name__}")
+
+    def _mark(self, what: str) -> None:
+        with self._file.open("a") as file:
+            file.write(f"{self._name} {what}\n")
+        if self._fails_in and what.startswith(self._fails_in):
+            raise ValueError(self._fails_in)

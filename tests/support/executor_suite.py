@@ -8,6 +8,7 @@ from logging import getLogger
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 
 from azoth.clocks import Microseconds
 from azoth.events import DATA_BYTES_MAX
@@ -31,7 +32,7 @@ from azoth_scheduler.execution import (
     Ended,
     Finished,
 )
-from tests.support.acts import Act, Checks, Door, Hangs, Plain, Raises, Returns, Tells, Waits
+from tests.support.acts import Act, Checks, Door, Hangs, Marks, Plain, Raises, Returns, Tells, Waits
 from tests.support.stage import NOON, PATIENCE, Reporting, Stage, reporting, request, task
 
 __all__ = ["BesideSuite", "ExecutorSuite", "StoppingSuite", "attempt_of"]
@@ -243,6 +244,39 @@ class ExecutorSuite:
 
         assert finished.outcome == "cancelled"
         assert "no longer needed" in (finished.error or "")
+
+    @pytest.mark.parametrize(
+        ("act", "fails_in", "expected"),
+        [
+            (Returns(), "", ("succeeded", "b after", "a after")),
+            (Raises(KeyError()), "", ("failed", "b error KeyError", "a error KeyError")),
+            (Returns(7), "", ("failed", "b error TypeError", "a error TypeError")),
+            (Returns(), "before", ("failed", "a error ValueError")),
+            (Returns(), "after", ("succeeded", "b after", "a after")),
+            (Raises(KeyError()), "error", ("failed", "b error KeyError", "a error KeyError")),
+        ],
+        ids=["success", "failure", "junk", "fails before", "fails after", "fails on error"],
+    )
+    def test_middleware_stands_around_an_attempt(
+        self,
+        executor: Reporting,
+        tmp_path: Path,
+        act: Act,
+        fails_in: str,
+        expected: tuple[str, ...],
+    ) -> None:
+        """
+        In order before, in reverse after; one that fails after the end takes no outcome away.
+        """
+        file = tmp_path / "marks"
+        around = (Marks(file, "a"), Marks(file, "b", fails_in))
+        attempt = evolve(attempt_of(self.handler(act)), middleware=around)
+
+        finished = self.carry_out(executor, attempt, ManualClock(NOON))
+
+        outcome, *left = expected
+        assert finished.outcome == outcome
+        assert file.read_text().splitlines() == ["a before", "b before", *left]
 
     def test_a_failure_does_not_end_the_executor(self, executor: Reporting) -> None:
         """
