@@ -76,10 +76,21 @@ def test_cron_tasks_run_for_a_while_and_say_what_is_to_come(tmp_path: Path) -> N
     assert any(line.startswith("nightly-report: 0 runs, next (UTC) ") for line in lines)
 
 
+def test_an_application_runs_a_scheduler_in_its_own_loop(tmp_path: Path) -> None:
+    """
+    Coroutines run beside it; the one that hangs is cancelled at its deadline.
+    """
+    lines = run("async_app.py", cwd=tmp_path)
+
+    assert told(lines, "is done") == 2
+    assert told(lines, "hang was cancelled") == 1
+    assert lines[-3:] == ["mail-ada: succeeded", "mail-bob: succeeded", "stuck: timed_out"]
+
+
 def test_every_example_is_run_here() -> None:
     """
     A new example needs a test.
     """
     names = {path.name for path in EXAMPLES.glob("*.py")}
 
-    assert names == {"basic_scheduler.py", "cron_tasks.py"}
+    assert names == {"async_app.py", "basic_scheduler.py", "cron_tasks.py"}
