@@ -11,7 +11,7 @@ from inspect import isasyncgenfunction, isawaitable, iscoroutine
 from traceback import format_exception
 from typing import Any, Final, TypeAlias, cast
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from azoth.clocks import Clock, Instant, Microseconds
 from azoth.events import (
@@ -27,7 +27,12 @@ from azoth.streams import ANY
 from azoth_scheduler.context import TaskContext
 from azoth_scheduler.errors import InvalidTask, RunCancelled
 from azoth_scheduler.events import Outcome
-from azoth_scheduler.handlers import TaskEvent, TaskHandler, is_coroutine_handler
+from azoth_scheduler.handlers import (
+    TaskEvent,
+    TaskHandler,
+    TaskRequest,
+    is_coroutine_handler,
+)
 from azoth_scheduler.middleware import Around, Middleware, is_the_operators
 from azoth_scheduler.retries import dotted_name, names_of
 from azoth_scheduler.signals import Discard, Retry, Snooze
@@ -45,6 +50,7 @@ __all__ = [
     "carry_out_async",
     "check_plain",
     "failed",
+    "refused",
     "stopped",
 ]
 
@@ -62,6 +68,7 @@ OUTPUT_STREAMS_MAX: Final = APPEND_WRITES_MAX - 1
 
 _ERROR_CHARS_MAX: Final = 2_000
 _TRACEBACK_CHARS_MAX: Final = 20_000
+_REQUEST_BYTES: Final = 64 * 1024
 
 _PLAIN_ONLY: Final = (
     "this executor runs plain functions: write def, or give the scheduler an AsyncExecutor"
@@ -100,6 +107,7 @@ class Finished:
 
     Attributes:
         output: The handler's events by stream, in the order in which the streams first appear.
+        requests: The tasks that it wants scheduled.
         raised: The dotted names of the class of what it raised, and of its bases.
         retry_after: The wait that it asked for; None leaves it to the policy.
     """
@@ -112,6 +120,7 @@ class Finished:
     error_type: str | None = None
     traceback: str | None = None
     output: tuple[Write, ...] = field(default=())
+    requests: tuple[TaskRequest, ...] = ()
     raised: tuple[str, ...] = ()
     retry_after: Microseconds | None = None
 
@@ -209,6 +218,13 @@ def failed(fence: Fence, clock: Clock, began: Microseconds, error: BaseException
     return _finished(fence, clock, began, {"outcome": "failed", **_said(error)})
 
 
+def refused(finished: Finished, error: Exception) -> Finished:
+    """
+    Return the end of an attempt whose handler asked for what cannot be: a failure, and no output.
+    """
+    return evolve(finished, outcome="failed", output=(), requests=(), **_said(error))
+
+
 def stopped(attempt: Attempt, clock: Clock) -> Finished:
     """
     Return the end of an attempt that was asked to stop, and was stopped.
@@ -240,7 +256,8 @@ def _finished(fence: Fence, clock: Clock, began: Microseconds, result: dict[str,
 
 
 def _succeeded(attempt: Attempt, returned: object) -> dict[str, Any]:
-    return {"outcome": "succeeded", "output": _output(attempt, returned)}
+    output, requests = _output(attempt, returned)
+    return {"outcome": "succeeded", "output": output, "requests": requests}
 
 
 def _ended(attempt: Attempt, error: BaseException) -> dict[str, Any]:
@@ -286,9 +303,15 @@ def _storable(text: str) -> str:
     return text.encode(errors="backslashreplace").decode()
 
 
-def _output(attempt: Attempt, returned: object) -> tuple[Write, ...]:
+def _output(
+    attempt: Attempt, returned: object
+) -> tuple[tuple[Write, ...], tuple[TaskRequest, ...]]:
     streams: dict[str, list[NewEvent]] = {}
-    for event in _listed(returned):
+    listed = _listed(returned)
+    requests = tuple(one for one in listed if isinstance(one, TaskRequest))
+    for event in listed:
+        if isinstance(event, TaskRequest):
+            continue
         default = f"{attempt.handler.task_type}-{attempt.context.task_id}"
         stream = default if event.stream is None else check_name(event.stream, "stream")
         if stream.startswith("$"):
@@ -297,14 +320,14 @@ def _output(attempt: Attempt, returned: object) -> tuple[Write, ...]:
                 "system's; give the TaskEvent another stream"
             )
         streams.setdefault(stream, []).append(_new_event(event, attempt.context))
-    _check_size(streams)
-    return tuple(Write(stream, events, ANY) for stream, events in streams.items())
+    _check_size(streams, requests)
+    return tuple(Write(stream, events, ANY) for stream, events in streams.items()), requests
 
 
-def _listed(returned: object) -> Sequence[TaskEvent]:
+def _listed(returned: object) -> Sequence[TaskEvent | TaskRequest]:
     if returned is None:
         return ()
-    if isinstance(returned, TaskEvent):
+    if isinstance(returned, TaskEvent | TaskRequest):
         return (returned,)
     if iscoroutine(returned):
         # Closed, for nobody will await it.
@@ -318,8 +341,8 @@ def _listed(returned: object) -> Sequence[TaskEvent]:
     return [_told(event) for event in cast("Sequence[object]", returned)]
 
 
-def _told(event: object) -> TaskEvent:
-    if not isinstance(event, TaskEvent):
+def _told(event: object) -> TaskEvent | TaskRequest:
+    if not isinstance(event, TaskEvent | TaskRequest):
         raise TypeError(f"execute returned a sequence with {event!r}; it may hold TaskEvents")
     return event
 
@@ -329,16 +352,19 @@ def _new_event(event: TaskEvent, context: TaskContext) -> NewEvent:
     return NewEvent(event.event_type, event.payload, {**event.metadata, **ids})
 
 
-def _check_size(streams: dict[str, list[NewEvent]]) -> None:
+def _check_size(streams: dict[str, list[NewEvent]], requests: Sequence[TaskRequest]) -> None:
     events = [event for written in streams.values() for event in written]
     size = sum(len(event.data) + len(encode_metadata(event.metadata)) for event in events)
+    # A payload is kept as base64, among the other fields of its request.
+    size += sum(2 * len(request.payload) + _REQUEST_BYTES for request in requests)
     if (
-        len(events) > OUTPUT_EVENTS_MAX
+        len(events) + len(requests) > OUTPUT_EVENTS_MAX
         or size > OUTPUT_BYTES_MAX
-        or len(streams) > OUTPUT_STREAMS_MAX
+        or len(streams) + len(requests) > OUTPUT_STREAMS_MAX
     ):
         raise ValueError(
-            f"execute returned {len(events)} events for {len(streams)} streams with {size} bytes; "
+            f"execute returned {len(events)} events for {len(streams)} streams and {len(requests)} "
+            f"requests with {size} bytes; "
             f"an attempt may return {OUTPUT_EVENTS_MAX} for {OUTPUT_STREAMS_MAX} with "
             f"{OUTPUT_BYTES_MAX}: append the rest yourself, in parts"
         )

@@ -21,6 +21,7 @@ __all__ = [
     "Returned",
     "TaskEvent",
     "TaskHandler",
+    "TaskRequest",
     "check_task_type",
     "is_coroutine_handler",
 ]
@@ -45,8 +46,20 @@ class TaskEvent:
     metadata: Mapping[str, str] = field(default=Metadata(), kw_only=True)
 
 
-Returned: TypeAlias = TaskEvent | Sequence[TaskEvent] | None
-"""What a handler returns: events for the log, appended in one commit with the outcome."""
+class TaskRequest:
+    """
+    Be what asks for a task: a `ScheduleTaskRequest`, by the name under which handlers return it.
+    """
+
+    __slots__ = ()
+
+    task_id: str
+    task_type: str
+    payload: bytes
+
+
+Returned: TypeAlias = TaskEvent | TaskRequest | Sequence[TaskEvent | TaskRequest] | None
+"""What a handler returns: events and tasks, appended in one commit with the outcome."""
 
 
 class TaskHandler(ABC):
@@ -89,7 +102,8 @@ class TaskHandler(ABC):
             payload: The bytes that the task was scheduled with.
 
         Returns:
-            Events for the log, appended in one commit with the outcome.
+            Events for the log, and requests for tasks: all are appended in one commit with the
+            outcome, or none.
         """
 
 

@@ -12,10 +12,12 @@ from attrs import define, field, frozen
 from azoth.clocks import Instant, Microseconds
 from azoth.events import Write
 from azoth_scheduler.changes import evolve
-from azoth_scheduler.commands import AbandonRun, RecordOutcome, StartRun, TaskCommand
+from azoth_scheduler.commands import AbandonRun, RecordOutcome, ScheduleTask, StartRun, TaskCommand
 from azoth_scheduler.decisions import decide
+from azoth_scheduler.errors import SchedulerError
 from azoth_scheduler.events import SchedulerEvent, TaskRunStarted
-from azoth_scheduler.execution import Fence, Finished
+from azoth_scheduler.execution import Fence, Finished, refused
+from azoth_scheduler.requests import ScheduleTaskRequest
 from azoth_scheduler.retries import names_of
 from azoth_scheduler.settings import Settings
 from azoth_scheduler.task import OpenRun, TaskState, startable, wake_at
@@ -107,6 +109,7 @@ class Unit:
         output: The handler's events, which stand directly before the task's own.
         settles: The attempts that are over once it has landed.
         starts: The attempts that begin then.
+        children: Tasks that the handler wants scheduled, which land with it.
     """
 
     task_id: str
@@ -115,6 +118,7 @@ class Unit:
     output: tuple[Write, ...] = ()
     settles: tuple[Fence, ...] = ()
     starts: tuple[Start, ...] = ()
+    children: "tuple[Unit, ...]" = ()
 
 
 @frozen(kw_only=True)
@@ -144,6 +148,7 @@ class _Draft:
     output: tuple[Write, ...] = ()
     settles: list[Fence] = field(factory=list[Fence])
     starts: list[Start] = field(factory=list[Start])
+    children: tuple[Unit, ...] = ()
 
     def decide(self, command: TaskCommand) -> bool:
         events = decide(self.state, command)
@@ -168,6 +173,7 @@ class _Draft:
             output=self.output,
             settles=tuple(self.settles),
             starts=tuple(self.starts),
+            children=self.children,
         )
 
 
@@ -229,11 +235,29 @@ class _Pass:
                 continue
             run = draft.state.with_fence(finished.fence[1])
             told = finished if run is None else _in_time(finished, run)
+            told, children = self._chained(told)
             if draft.decide(self._outcome(draft.state, told)):
                 draft.output = told.output
+                draft.children = children
                 draft.settles.append(told.fence)
             else:
                 self._refused.append(told.fence)
+
+    def _chained(self, finished: Finished) -> tuple[Finished, tuple[Unit, ...]]:
+        # Decided on the log as it was read: where a task changes meanwhile, all is decided again.
+        drafts: dict[str, _Draft] = {}
+        try:
+            for request in finished.requests:
+                assert isinstance(request, ScheduleTaskRequest), "it was looked at when it came in"
+                task_id = request.task_id
+                state = self._gathered.states[task_id]
+                draft = drafts.setdefault(task_id, _Draft(state, state.version))
+                definition = request.definition
+                draft.decide(ScheduleTask(at=self._now, task_id=task_id, definition=definition))
+        except SchedulerError as error:
+            return refused(finished, error), ()
+        units = (draft.unit(task_id) for task_id, draft in drafts.items() if draft.changes)
+        return finished, tuple(units)
 
     def record_timeouts(self) -> None:
         for overdue in self._gathered.overdue:

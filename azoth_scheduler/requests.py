@@ -20,7 +20,7 @@ from azoth.events import NAME_BYTES_MAX, check_integer, check_name
 from azoth_scheduler._times import check_times
 from azoth_scheduler.errors import InvalidTask
 from azoth_scheduler.events import CATEGORY, CatchUp, Options, Overlap
-from azoth_scheduler.handlers import check_task_type
+from azoth_scheduler.handlers import TaskRequest, check_task_type
 from azoth_scheduler.retries import RetryPolicy
 from azoth_scheduler.schedules import Schedule
 from azoth_scheduler.settings import Settings, check_retries, positive
@@ -64,7 +64,7 @@ def _to_tags(tags: Iterable[str]) -> tuple[str, ...]:
 
 
 @frozen
-class ScheduleTaskRequest:
+class ScheduleTaskRequest(TaskRequest):
     """
     Ask for a task.
 

@@ -2,12 +2,14 @@
 The units of a plan on their way into appends.
 """
 
+from collections.abc import Collection
+
 from azoth.events import Write
 from azoth_scheduler.events import registry, stream_of
 from azoth_scheduler.packing import Parcel, parcel_of
 from azoth_scheduler.plan import Unit
 
-__all__ = ["unit_parcel", "without_claims"]
+__all__ = ["stale_in", "unit_parcel", "without_claims"]
 
 
 def without_claims(group: list[Parcel[Unit]], count: int) -> tuple[list[Parcel[Unit]], int]:
@@ -28,5 +30,20 @@ def unit_parcel(unit: Unit) -> Parcel[Unit]:
     """
     Return what a unit writes: its handlers' events directly before its own.
     """
+    children = [_own_write(child) for child in unit.children]
+    return parcel_of(unit, (*children, *unit.output, _own_write(unit)))
+
+
+def stale_in(
+    group: list[Parcel[Unit]], streams: Collection[str]
+) -> tuple[list[Parcel[Unit]], list[Parcel[Unit]]]:
+    """
+    Return those of a group that write to one of *streams*, and the rest.
+    """
+    stale = [one for one in group if any(write.stream in streams for write in one.writes)]
+    return stale, [one for one in group if one not in stale]
+
+
+def _own_write(unit: Unit) -> Write:
     events = tuple(registry.encode(event) for event, _ in unit.changes)
-    return parcel_of(unit, (*unit.output, Write(stream_of(unit.task_id), events, unit.expected)))
+    return Write(stream_of(unit.task_id), events, unit.expected)

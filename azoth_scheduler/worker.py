@@ -14,8 +14,9 @@ from azoth.errors import OutcomeUnknown, StoreBusy, StoreError, StoreFull
 from azoth.store import EventStore
 from azoth.streams import WrongExpectedVersion
 from azoth_scheduler.bell import Bell
+from azoth_scheduler.chains import looked_at
 from azoth_scheduler.context import StopSignal
-from azoth_scheduler.events import TaskExecuted, TaskRunAbandoned, stream_of
+from azoth_scheduler.events import TaskExecuted, TaskRunAbandoned
 from azoth_scheduler.execution import Dropped, Ended, Fence, Finished
 from azoth_scheduler.executors.base import Executor
 from azoth_scheduler.handlers import Handlers
@@ -27,7 +28,7 @@ from azoth_scheduler.settings import Settings
 from azoth_scheduler.starting import attempt_of
 from azoth_scheduler.table import ScheduleTable
 from azoth_scheduler.task import wake_at
-from azoth_scheduler.unit_parcels import unit_parcel, without_claims
+from azoth_scheduler.unit_parcels import stale_in, unit_parcel, without_claims
 
 __all__ = ["Worker", "Workshop"]
 
@@ -175,6 +176,7 @@ class Worker:
             running = self._unsettled()
             named = {
                 *(one.fence[0] for one in finished),
+                *(request.task_id for one in finished for request in one.requests),
                 *(one.fence[0] for one in overdue),
                 *(one.fence[0] for one in lost),
                 *(fence[0] for fence in running),
@@ -208,7 +210,7 @@ class Worker:
             elif ended.outcome == "cancelled" and running.released:
                 self._give_back(Dropped(fence=ended.fence, reason=_SHUTDOWN, given_back=True))
             else:
-                self._unrecorded[ended.fence] = ended
+                self._unrecorded[ended.fence] = looked_at(ended, self._shop.handlers)
 
     def _give_back(self, dropped: Dropped) -> None:
         self._given_back[dropped.fence] = Lost(
@@ -288,10 +290,8 @@ class Worker:
                 if group:
                     self._shop.store.append(*writes)
             except WrongExpectedVersion as error:
-                stale = {failure.stream for failure in error.failures}
-                units = {stream_of(one.item.task_id): one.item for one in group}
-                taken += sum(self._frees(units[stream]) for stream in stale)
-                group = [one for one in group if stream_of(one.item.task_id) not in stale]
+                stale, group = stale_in(group, {one.stream for one in error.failures})
+                taken += sum(self._frees(parcel.item) for parcel in stale)
                 self._conflicted = True
             except OutcomeUnknown:
                 self._dangling.update(start.fence for one in group for start in one.item.starts)

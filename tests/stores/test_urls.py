@@ -116,5 +116,7 @@ def test_a_memory_store_has_no_place_and_no_options() -> None:
             open_store(url)
     with pytest.raises(ValueError, match="no option 'durability'; it has none"):
         open_store("memory://?durability=full")
-    with pytest.raises(ValueError, match="no option 'durable'; it has mode, durability, busy_timeout"):
+    with pytest.raises(
+        ValueError, match="no option 'durable'; it has mode, durability, busy_timeout"
+    ):
         open_store("sqlite:///log.db", durable=True)
