@@ -199,6 +199,7 @@ class _Pass:
         self._drafts: dict[str, _Draft] = {}
         self._refused: list[Fence] = []
         self._stops: list[Stop] = []
+        self._put_off = 0
 
     def planned(self) -> Plan:
         units = [draft.unit(task_id) for task_id, draft in self._drafts.items() if draft.changes]
@@ -231,7 +232,8 @@ class _Pass:
             draft = self._draft(finished.fence[0])
             if draft.changes:
                 # The events of a handler stand directly before its outcome, so one unit has room
-                # for one outcome; this one is taken up by the next pass.
+                # for one outcome; this one is taken up by the next pass, and keeps its slot.
+                self._put_off += 1
                 continue
             run = draft.state.with_fence(finished.fence[1])
             told = finished if run is None else _in_time(finished, run)
@@ -290,7 +292,7 @@ class _Pass:
                 self._refused.append(lost.fence)
 
     def claim(self) -> None:
-        free = self._gathered.free
+        free = self._gathered.free - self._put_off
         for task_id in self._claimable():
             if free <= 0:
                 return

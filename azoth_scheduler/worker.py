@@ -326,9 +326,9 @@ class Worker:
                 self._unrecorded.pop(fence, None)
                 if running := self._running.get(fence):
                     running.settled = True
-            for fence in [one for one in self._given_back if one[0] == unit.task_id]:
-                del self._given_back[fence]
-            self._dangling -= {one for one in self._dangling if one[0] == unit.task_id}
+            for fence in _ended(unit):
+                self._given_back.pop(fence, None)
+                self._dangling.discard(fence)
         starts = [start for unit in units for start in unit.starts]
         self._dangling.update(start.fence for start in starts)
         for start in starts:
@@ -392,3 +392,9 @@ class Worker:
             if self._free():
                 wakes.append(projection.next_wake(self._shop.served))
         return [Instant(max(wake, now)) for wake in wakes if wake is not None]
+
+
+def _ended(unit: Unit) -> list[Fence]:
+    # The attempts whose end is in the log once the unit has landed.
+    ends = (one for one, _ in unit.changes if isinstance(one, TaskExecuted | TaskRunAbandoned))
+    return [(unit.task_id, one.fence) for one in ends]

@@ -21,6 +21,7 @@ from azoth_scheduler import (
 )
 from azoth_scheduler.backfilling import BACKFILL_MAX
 from azoth_scheduler.events import TaskExecuted, TaskRunBuffered, TaskRunSkipped, TaskRunStarted
+from tests.support.invariants import assert_sound
 from tests.support.stage import NOON, Act, Stage, acts, request, task
 
 MINUTE = timedelta(minutes=1)
@@ -81,6 +82,28 @@ def test_allow_runs_several_of_one_task_side_by_side(stage: Stage) -> None:
 
     assert len(task(scheduler).running) == 2
     assert scheduler.step() is None or len(stage.told(TaskRunStarted)) == 2
+
+
+def test_two_that_end_together_free_their_slots_one_by_one(stage: Stage) -> None:
+    """
+    One outcome of a task is recorded in a pass; the other keeps its slot until the log has it.
+    """
+    gate = stage.gate()
+    scheduler, executor = stage.threaded(acts(gate), max_concurrent_tasks=2)
+    scheduler.schedule_tasks([request(one, Interval(60), overlap="allow") for one in ("a", "b")])
+    scheduler.pause_task("b")
+    for _ in range(2):
+        stage.clock.advance(60)
+        scheduler.step()
+    gate.wait_inside(2)
+    gate.open()
+    executor.wait(2)
+    scheduler.resume_task("b")
+    stage.clock.advance(60)
+    for _ in range(4):
+        scheduler.step()
+
+    assert_sound(stage.log(), worker=2)
 
 
 def test_what_was_missed_is_run_in_order_after_a_downtime(stage: Stage) -> None:

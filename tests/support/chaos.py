@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from random import Random
-from typing import Final
+from typing import Final, get_args
 
 from azoth.clocks import Clock
 from azoth.errors import AzothError, OutcomeUnknown, StoreBusy, StoreError, StoreFull
@@ -14,13 +14,16 @@ from azoth.testing import ManualClock
 from azoth.urls import open_store
 from azoth_scheduler import (
     Cron,
+    Discard,
     Immediate,
     InlineExecutor,
     Interval,
     OneTime,
+    Retry,
     RetryPolicy,
     Schedule,
     Scheduler,
+    Snooze,
     SqliteScheduleProjection,
     TaskContext,
     TaskEvent,
@@ -28,8 +31,10 @@ from azoth_scheduler import (
     TaskRunAbandoned,
     TaskRunStarted,
 )
+from azoth_scheduler.events import CatchUp, Overlap
 from azoth_scheduler.execution import Attempt, carry_out
 from azoth_scheduler.executors.base import Report
+from azoth_scheduler.schedules import is_recurring
 from tests.support.faults import FaultyLog
 from tests.support.invariants import assert_sound
 from tests.support.stage import NOON, Said, Stage, acts, request
@@ -126,7 +131,7 @@ class Chaos:
             (lambda actor: actor.scheduler.cancel_task(self._task()), 4),
             (lambda actor: actor.scheduler.pause_task(self._task()), 4),
             (lambda actor: actor.scheduler.resume_task(self._task()), 5),
-            (lambda actor: actor.scheduler.trigger_task(self._task()), 5),
+            (self._trigger, 5),
             (self._cancel_run, 3),
             (lambda _: stage.clock.advance(random.choice([0.1, 1, 5, 31, 70, 400, 4_000])), 18),
             (lambda _: stage.clock.set(stage.now - timedelta(seconds=random.choice([1, 60]))), 2),
@@ -197,6 +202,8 @@ class Chaos:
                 ctx.check_cancelled()
             case 5:
                 return "junk"
+            case 6:
+                raise self._random.choice([Retry(after=7), Snooze(after=20), Discard("gone")])
             case _:
                 pass
         streams = self._random.choices([None, "all"], k=self._random.randint(0, 2))
@@ -215,13 +222,32 @@ class Chaos:
         more: dict[str, Said] = random.choice(
             [{}, {"max_retries": 1}, {"timeout": 15}, {"retry": again}]
         )
+        schedule = random.choice(schedules)
         said: dict[str, Said] = {
             "priority": random.choice([0, 0, 1]),
             "queue": random.choice(["default", "other"]),
             "payload": random.choice([b"", b"1"]),
             **more,
+            **(self._times() if is_recurring(schedule) else {}),
         }
-        actor.scheduler.schedule_task(request(self._task(), random.choice(schedules), **said))
+        actor.scheduler.schedule_task(request(self._task(), schedule, **said))
+
+    def _times(self) -> dict[str, Said]:
+        random = self._random
+        return {
+            "overlap": random.choice(["skip", *get_args(Overlap)]),
+            "buffer_limit": random.choice([1, 3]),
+            "catch_up": random.choice(["latest", *get_args(CatchUp)]),
+            "catch_up_limit": random.choice([1, 4]),
+            "jitter": random.choice([0, 0, 3, 90]),
+            "max_runs": random.choice([None, None, 2]),
+            "expires_after": random.choice([None, None, 45]),
+            "start": random.choice([None, None, NOON + timedelta(seconds=200)]),
+        }
+
+    def _trigger(self, actor: Actor) -> None:
+        overlap = self._random.choice([None, *get_args(Overlap)])
+        actor.scheduler.trigger_task(self._task(), overlap=overlap)
 
     def _task(self) -> str:
         return self._random.choice("abcd")
