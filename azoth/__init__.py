@@ -75,6 +75,7 @@ from azoth.following import Stop, iterate, subscribe
 from azoth.handlers import EventHandler, Reaction, event_handler
 from azoth.handling import Handled, Loaded, handle, load
 from azoth.marks import Mark
+from azoth.observing import Observer, Operation, OperationEnd, OperationKind, observed
 from azoth.policies import (
     Action,
     Again,
@@ -181,6 +182,10 @@ __all__ = [
     "MemoryProjection",
     "Microseconds",
     "NewEvent",
+    "Observer",
+    "Operation",
+    "OperationEnd",
+    "OperationKind",
     "OutcomeUnknown",
     "Page",
     "Pass",
@@ -226,6 +231,7 @@ __all__ = [
     "iterate",
     "load",
     "microseconds_of",
+    "observed",
     "open_store",
     "position_at",
     "replay",

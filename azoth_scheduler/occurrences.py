@@ -160,8 +160,8 @@ class _Leaving:
         if fresh_from is not None:
             bounds.append((Instant(min(fresh_from - 1, until)), "expired"))
         if options.catch_up == "skip":
-            late = Instant(min(self.at - options.grace - 1, until))
-            bounds += [(late, "missed"), (until, "coalesced")]
+            bounds.append((Instant(min(self.at - options.grace - 1, until)), "missed"))
+            bounds.append((until, "coalesced"))
         else:
             bounds.append((until, reason))
         events: list[TaskRunSkipped] = []

@@ -22,6 +22,7 @@ from azoth.clocks import (
     timedelta_of,
 )
 from azoth.events import NAME_BYTES_MAX, check_integer, check_name
+from azoth.observing import Observer, Observers
 from azoth.store import EventStore
 from azoth_scheduler.aside import aside
 from azoth_scheduler.bell import Bell, Watcher
@@ -31,6 +32,7 @@ from azoth_scheduler.handlers import Handlers, TaskHandler
 from azoth_scheduler.health import Health, surveyed
 from azoth_scheduler.leases import LeaseKeeper, LeaseWatch, Renewing
 from azoth_scheduler.middleware import Middleware
+from azoth_scheduler.observing import ObservedExecutor, ObservedLog
 from azoth_scheduler.projection import MemoryScheduleProjection
 from azoth_scheduler.projection.base import ScheduleProjection, Served
 from azoth_scheduler.retries import ATTEMPTS_MAX, RetryPolicy, from_max_retries
@@ -80,6 +82,7 @@ class Scheduler(Tasks):
         max_lost: How many losses in a row exhaust a run.
         queues: The queues it serves; all where nothing is said.
         middleware: What stands around each attempt, the first outermost.
+        observers: Who is told of its appends, reads, claims, runs and catching up.
 
     Raises:
         InvalidTask: A handler is not one, or not one for this executor, or two serve one type.
@@ -104,6 +107,7 @@ class Scheduler(Tasks):
         max_lost: int = 3,
         queues: Sequence[str] | None = None,
         middleware: Sequence[Middleware] = (),
+        observers: Iterable[Observer] = (),
     ) -> None:
         for what, port, method in (
             ("store", store, "append"),
@@ -112,13 +116,15 @@ class Scheduler(Tasks):
             ("executor", executor, "submit"),
         ):
             _check_port(what, port, method)
-        self._store = store
+        self._given = store
         served = Handlers(handlers, middleware)
         self._executor = fitted(ThreadExecutor() if executor is None else executor, served)
         self._clock = SystemClock() if clock is None else clock
         self._poll = positive(poll_interval, "poll_interval")
         self._bell = Bell()
-        table = ScheduleTable(store, projection or MemoryScheduleProjection())
+        watching = Observers(observers, self._clock)
+        self._store = store = ObservedLog(store, watching) if watching else store
+        table = ScheduleTable(store, projection or MemoryScheduleProjection(), watching)
         self._lease = holds = positive(lease, "lease")
         self._keeper = LeaseKeeper(store, self._clock, _worker_name(worker_id), holds)
         settings = Settings(
@@ -131,7 +137,8 @@ class Scheduler(Tasks):
         )
         super().__init__(table, Client(store, table, self._clock, self._bell), served, settings)
         slots = check_integer(max_concurrent_tasks, "max_concurrent_tasks", low=1, high=SLOTS_MAX)
-        self._worker = Worker(self._workshop(served, LeaseWatch(store, self._clock, holds), slots))
+        watch = LeaseWatch(store, self._clock, holds)
+        self._worker = Worker(self._workshop(served, watch, slots, watching))
         self._stepping = Lock()
         self._stepper: int | None = None
         self._stopping = False
@@ -142,14 +149,16 @@ class Scheduler(Tasks):
         """
         Return the log that it works on.
         """
-        return self._store
+        return self._given
 
-    def _workshop(self, handlers: Handlers, watch: LeaseWatch, slots: int) -> Workshop:
+    def _workshop(
+        self, handlers: Handlers, watch: LeaseWatch, slots: int, watching: Observers
+    ) -> Workshop:
         return Workshop(
             store=self._store,
             table=self._table,
             clock=self._clock,
-            executor=self._executor,
+            executor=ObservedExecutor(self._executor, watching) if watching else self._executor,
             bell=self._bell,
             handlers=handlers,
             settings=self._settings,

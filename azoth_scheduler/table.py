@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from threading import RLock
 
 from azoth.events import Write
+from azoth.observing import NOBODY, Observers
 from azoth.projector import Projector
 from azoth.store import EventStore
 from azoth_scheduler.events import SchedulerEvent
@@ -20,13 +21,24 @@ __all__ = ["ScheduleTable"]
 class ScheduleTable:
     """
     Serve the threads of one scheduler with the schedule table.
+
+    Args:
+        store: The log.
+        projection: The table.
+        observers: Are told of each catching up.
     """
 
-    def __init__(self, store: EventStore, projection: ScheduleProjection) -> None:
+    def __init__(
+        self,
+        store: EventStore,
+        projection: ScheduleProjection,
+        observers: Observers = NOBODY,
+    ) -> None:
         # Reentrant: a handler that runs inside a step may ask about tasks.
         self._lock = RLock()
         self._projection = projection
         self._projector = Projector(store, projection)
+        self._observers = observers
 
     @contextmanager
     def look(self) -> Generator[ScheduleProjection, None, None]:
@@ -34,8 +46,16 @@ class ScheduleTable:
         Give the projection, which shows everything that was appended before the call.
         """
         with self._lock:
-            self._projector.catch_up()
+            self._catch_up()
             yield self._projection
+
+    def _catch_up(self) -> None:
+        if not self._observers:
+            self._projector.catch_up()
+            return
+        before = self._projector.position
+        with self._observers.around("catch_up", {}) as tally:
+            tally.count = self._projector.catch_up() - before
 
     def behind(self) -> int:
         """
