@@ -62,8 +62,10 @@ def start_run(state: TaskState, command: StartRun) -> tuple[SchedulerEvent, ...]
         return ()
     overlap = state.definition.options.overlap
     if state.runs and overlap == "cancel_other":
+        # What was kept waits for its turn; only what is due by itself makes the run give way.
         is_due = state.next_run_at is not None and state.next_run_at <= now
-        return ask_to_stop(state, "another run is due", now) if is_due or state.buffered else ()
+        gives_way = is_due and not state.buffered
+        return ask_to_stop(state, "another run is due", now) if gives_way else ()
     if state.runs and overlap != "allow":
         return ()
     return _take_kept(state, command, now) if state.buffered else _take_due(state, command, now)
@@ -257,13 +259,17 @@ def _why_disabled(
 ) -> str | None:
     if run.cancel is not None:
         return None
+    once = _fires_once(state, run)
     if executed.outcome in ("failed", "timed_out"):
-        stops = command.policy.on_exhausted == "disable"
+        stops = once or command.policy.on_exhausted == "disable"
         return _why_exhausted(run, executed, command) if stops else None
-    # A one-shot that would never run again must not look as if it had been done.
-    once = not (run.triggered or is_recurring(state.definition.schedule))
     said = "discarded" if executed.error is None else f"discarded: {executed.error}"
     return said if executed.outcome == "discarded" and once else None
+
+
+def _fires_once(state: TaskState, run: OpenRun) -> bool:
+    # A one-shot that would never run again must not look as if it had been done.
+    return not (run.triggered or is_recurring(state.definition.schedule))
 
 
 def _why_exhausted(run: OpenRun, executed: TaskExecuted, command: RecordOutcome) -> str:
@@ -321,6 +327,7 @@ def abandon_run(state: TaskState, command: AbandonRun) -> tuple[SchedulerEvent, 
     )
     if again or not _is_current(state, run):
         return (abandoned,)
-    if run.cancel is None and command.policy.on_exhausted == "disable":
+    stops = _fires_once(state, run) or command.policy.on_exhausted == "disable"
+    if run.cancel is None and stops:
         return abandoned, *_disabled(state, run, f"exhausted: lost {lost} times in a row", now)
     return abandoned, *overlapped(state, run, now)

@@ -16,6 +16,10 @@ BACKFILL_MAX: Final = 1_000
 """Of one call: the runs that wait stand in the task's state."""
 
 
+_COUNTED_MAX: Final = 1_000_000_000
+"""Of what is refused: a count is a division, or with cron a step for each change of the clock."""
+
+
 def backfilled(state: TaskState, start: Instant, end: Instant) -> tuple[Instant, ...]:
     """
     Return the nominal times of a task from *start* to *end*, both inside; pure.
@@ -28,7 +32,7 @@ def backfilled(state: TaskState, start: Instant, end: Instant) -> tuple[Instant,
         raise _refused(state, "its schedule names no times; trigger it instead")
     if end < start:
         raise _refused(state, f"end {datetime_of(end)} lies before start {datetime_of(start)}")
-    count, exact = grid.count(start, end)
+    count, exact = grid.count(start, end, _COUNTED_MAX)
     if count > BACKFILL_MAX:
         said = f"{count:,}" if exact else f"more than {count:,}"
         raise _refused(

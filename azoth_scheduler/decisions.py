@@ -194,8 +194,11 @@ def _following(state: TaskState, grid: Grid, now: Instant) -> _Next:
         return state.next_nominal_at, state.next_run_at
     if _ran_out(state, grid):
         return None, None
-    delayed = is_fixed_delay(grid.schedule)
-    found = grid.after_closing(now) if delayed else grid.next(now)
+    if is_fixed_delay(grid.schedule):
+        found = grid.after_closing(now)
+    else:
+        # Its nominal time may have passed: what its jitter puts off is ahead as well.
+        found = grid.ahead(state.next_nominal_at or now, now)
     return (None, None) if found is None else (found.nominal_at, found.due_at)
 
 

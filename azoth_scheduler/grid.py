@@ -103,6 +103,12 @@ class Grid:
         last = until if end is None else Instant(min(until, end))
         return latest_occurrence(self.schedule, self.base, after, last)
 
+    def ahead(self, after: Instant, now: Instant) -> Occurrence | None:
+        """
+        Return the first occurrence later than *after* whose due time is still to come.
+        """
+        return self.next(self.latest_due(after, now) or after)
+
     def latest_due(self, after: Instant, now: Instant) -> Instant | None:
         """
         Return the last nominal time later than *after* whose due time has come.
@@ -113,11 +119,15 @@ class Grid:
         # Each is due before the next one's nominal time, so the one before it is.
         return self.latest(after, Instant(found - 1))
 
-    def count(self, first: Instant, last: Instant) -> tuple[int, bool]:
+    def count(
+        self, first: Instant, last: Instant, limit: int = COUNT_EXACT_MAX
+    ) -> tuple[int, bool]:
         """
         Count the nominal times from *first* to *last*: the number, and whether it is exact.
         """
-        return count_occurrences(self.schedule, self.base, first, last, COUNT_EXACT_MAX)
+        end = self.options.end
+        last = last if end is None else Instant(min(last, end))
+        return count_occurrences(self.schedule, self.base, first, last, limit)
 
     def occurrence(self, nominal_at: Instant) -> Occurrence:
         """

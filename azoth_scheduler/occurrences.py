@@ -7,7 +7,7 @@ are due. When a run closes, overlap decides those that fell due strictly before 
 
 from attrs import frozen
 
-from azoth.clocks import Instant
+from azoth.clocks import Instant, Microseconds
 from azoth_scheduler.events import (
     Overlap,
     SchedulerEvent,
@@ -48,13 +48,17 @@ def catch_up(state: TaskState, now: Instant) -> CaughtUp | None:
     if nominal is None or due is None or due > now:
         return None
     grid, schedule = grid_of(state), state.definition.schedule
+    pending = Occurrence(nominal, due)
+    if pending != grid.occurrence(nominal):
+        # A retry that an edit has kept: it was decided before, and overlap decides what is behind.
+        following = None if _spent(state, 1) else grid.next(nominal)
+        return CaughtUp(before=(), start=pending, after=(), following=following)
     if is_fixed_delay(schedule) or not is_recurring(schedule):
-        return _alone(state, Occurrence(nominal, due), now)
+        return _alone(state, pending, now)
     last = grid.latest_due(nominal, now) or nominal
     kept = _kept(state, grid, last, now)
     following = None if _spent(state, len(kept)) else grid.next(last)
-    pending = Occurrence(nominal, due)
-    starts = [pending if at == nominal else grid.occurrence(at) for at in kept]
+    starts = [grid.occurrence(at) for at in kept]
     leaving = _Leaving(state, grid, now, starts[0] if starts else following)
     before: list[SchedulerEvent] = [*leaving.before(nominal, kept[0] if kept else None, last)]
     if len(kept) > 1:
@@ -89,11 +93,11 @@ def _kept(state: TaskState, grid: Grid, last: Instant, now: Instant) -> list[Ins
         case "latest":
             return [last] if last >= since else []
         case "skip":
-            return [last] if last >= max(since, now - options.grace) else []
+            return [last] if last >= max(since, _punctual(grid, first, now, options.grace)) else []
         case "earliest":
             return _walk(grid, Instant(since), last, 1)
         case "all":
-            since = max(since, now - options.catch_up_window)
+            since = max(since, _punctual(grid, first, now, options.catch_up_window))
             limit = min(options.catch_up_limit, _left(state))
             return _newest(grid, Instant(since), last, limit)
 
@@ -120,6 +124,13 @@ def _newest(grid: Grid, since: Instant, last: Instant, limit: int) -> list[Insta
         found.append(before)
         until = Instant(before - 1)
     return found[::-1]
+
+
+def _punctual(grid: Grid, first: Instant, now: Instant, late: Microseconds) -> Instant:
+    # From where on nothing is later than *late*: that is judged by the due time, which has the
+    # jitter in it, and not by the nominal one.
+    too_late = grid.latest_due(Instant(first - 1), Instant(now - late - 1))
+    return first if too_late is None else Instant(too_late + 1)
 
 
 def _fresh_from(state: TaskState, now: Instant) -> Instant | None:
@@ -155,15 +166,14 @@ class _Leaving:
         options = self.state.definition.options
         until = last if kept is None else Instant(kept - 1)
         fresh_from = _fresh_from(self.state, self.at)
-        reason: SkipReason = "missed" if options.catch_up in ("skip", "all") else "coalesced"
+        reason: SkipReason = "missed" if options.catch_up == "all" else "coalesced"
         bounds: list[tuple[Instant, SkipReason]] = []
         if fresh_from is not None:
             bounds.append((Instant(min(fresh_from - 1, until)), "expired"))
         if options.catch_up == "skip":
-            bounds.append((Instant(min(self.at - options.grace - 1, until)), "missed"))
-            bounds.append((until, "coalesced"))
-        else:
-            bounds.append((until, reason))
+            punctual = _punctual(self.grid, first, self.at, options.grace)
+            bounds.append((Instant(min(punctual - 1, until)), "missed"))
+        bounds.append((until, reason))
         events: list[TaskRunSkipped] = []
         for bound, why in bounds:
             if bound >= first and self.grid.latest(Instant(first - 1), bound) is not None:

@@ -5,7 +5,9 @@ One pass, decided: from what was gathered to what is written and what is done on
 an outcome frees can be claimed in the same pass, in the same commit.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from heapq import heapify, heappop, heappush
+from typing import TypeAlias
 
 from attrs import define, field, frozen
 
@@ -15,7 +17,7 @@ from azoth_scheduler.changes import evolve
 from azoth_scheduler.commands import AbandonRun, RecordOutcome, ScheduleTask, StartRun, TaskCommand
 from azoth_scheduler.decisions import decide
 from azoth_scheduler.errors import SchedulerError
-from azoth_scheduler.events import SchedulerEvent, TaskRunStarted
+from azoth_scheduler.events import SchedulerEvent, TaskRunCancelRequested, TaskRunStarted
 from azoth_scheduler.execution import Fence, Finished, refused
 from azoth_scheduler.requests import ScheduleTaskRequest
 from azoth_scheduler.retries import names_of
@@ -23,6 +25,9 @@ from azoth_scheduler.settings import Settings
 from azoth_scheduler.task import OpenRun, TaskState, startable, wake_at
 
 __all__ = ["Gathered", "Lost", "Overdue", "Plan", "Start", "Stop", "Unit", "plan"]
+
+_Turn: TypeAlias = tuple[int, Instant, str]
+# A task's place in the order in which tasks start: priority, due time, id.
 
 
 @frozen(kw_only=True)
@@ -120,6 +125,13 @@ class Unit:
     starts: tuple[Start, ...] = ()
     children: "tuple[Unit, ...]" = ()
 
+    @property
+    def asks_to_stop(self) -> bool:
+        """
+        Say whether a run is asked to stop: the next pass tells its attempt, so it is to come soon.
+        """
+        return any(isinstance(event, TaskRunCancelRequested) for event, _ in self.changes)
+
 
 @frozen(kw_only=True)
 class Plan:
@@ -180,6 +192,13 @@ class _Draft:
 def plan(gathered: Gathered, now: Instant) -> Plan:
     """
     Decide one pass: outcomes and timeouts, then lost attempts, then claims for the free slots.
+
+    Claims go by priority, due time, id, so a task has to wait only for runs that stand before it:
+    those that run, those that were due before it, and those that are more important. With n of
+    them, s slots, the longest timeout t and the poll interval p it starts at the latest
+    `n // s * (t + 2 * p) + p` after it is due: until then each slot is taken by one of them, and
+    each is done with it in t, a poll until its deadline is seen and a poll until its slot is. A
+    retry is due when its failure is over or later, so it stands behind whoever waited meanwhile.
     """
     passing = _Pass(gathered, now)
     passing.look_after_running()
@@ -292,28 +311,27 @@ class _Pass:
                 self._refused.append(lost.fence)
 
     def claim(self) -> None:
-        free = self._gathered.free - self._put_off
-        for task_id in self._claimable():
-            if free <= 0:
-                return
-            draft = self._draft(task_id)
-            while free > 0:
-                # What is left out, or asked to stop, takes no slot; what follows from it may.
-                begun = len(draft.starts)
-                if not draft.decide(self._start(draft.state)):
-                    break
-                free -= len(draft.starts) - begun
-
-    def _claimable(self) -> Iterable[str]:
         # Those that were due, and those that this pass has freed; a state tells when it is due.
         states = {state.task_id: state for state in self._gathered.due}
         states.update((task_id, draft.state) for task_id, draft in self._drafts.items())
-        ready: list[tuple[int, Instant, str]] = []
-        for state in states.values():
-            due = wake_at(state)
-            if due is not None and due <= self._now and self._serves(state):
-                ready.append((state.definition.options.priority, due, state.task_id))
-        return [task_id for _, _, task_id in sorted(ready)]
+        turns = [turn for state in states.values() for turn in self._turn(state)]
+        heapify(turns)
+        free = self._gathered.free - self._put_off
+        while turns and free > 0:
+            draft = self._draft(heappop(turns)[2])
+            # What is left out, or asked to stop, takes no slot; what follows from it may.
+            begun = len(draft.starts)
+            if draft.decide(self._start(draft.state)):
+                free -= len(draft.starts) - begun
+                # A task that has more to start queues up again: others may be due before that.
+                for turn in self._turn(draft.state):
+                    heappush(turns, turn)
+
+    def _turn(self, state: TaskState) -> tuple[_Turn, ...]:
+        due = wake_at(state)
+        if due is None or due > self._now or not self._serves(state):
+            return ()
+        return ((state.definition.options.priority, due, state.task_id),)
 
     def _serves(self, state: TaskState) -> bool:
         # What is due was chosen by type and queue, but what is taken from another worker was not.

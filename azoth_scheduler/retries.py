@@ -90,7 +90,8 @@ class RetryPolicy:
         base: The first wait; a number of seconds becomes a timedelta.
         factor: How much longer each further wait is, from 1.
         cap: The longest wait; a number of seconds becomes a timedelta.
-        on_exhausted: `"disable"` the task, or `"continue"` with its next occurrence.
+        on_exhausted: `"disable"` the task, or `"continue"` with its next occurrence; a task that
+            fires once has none, and is disabled.
         jitter: Up to so much is added to each wait, drawn by hash of the attempt's id; a number of
             seconds becomes a timedelta.
         retry_on: Exceptions that are worth another attempt; empty for all. Classes are kept as

@@ -198,7 +198,7 @@ def wake_at(state: TaskState) -> Instant | None:
         return _scheduled_at(state)
     overlap = state.definition.options.overlap
     waiting = [run.retry_at for run in startable(state) if run.retry_at is not None]
-    if overlap == "allow" or (overlap == "cancel_other" and not _all_asked_to_stop(state)):
+    if overlap == "allow" or (overlap == "cancel_other" and _may_ask_to_stop(state)):
         scheduled = _scheduled_at(state)
         waiting += [] if scheduled is None else [scheduled]
     return min(waiting, default=None)
@@ -235,5 +235,6 @@ def _scheduled_at(state: TaskState) -> Instant | None:
     return state.buffered[0] if state.buffered else state.next_run_at
 
 
-def _all_asked_to_stop(state: TaskState) -> bool:
-    return all(run.cancel is not None for run in state.runs)
+def _may_ask_to_stop(state: TaskState) -> bool:
+    # What was kept runs first, each to its end.
+    return not state.buffered and any(run.cancel is None for run in state.runs)

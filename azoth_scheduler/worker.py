@@ -101,7 +101,7 @@ class Worker:
         self._surveyed: Microseconds | None = None
         self._backoff = _BACKOFF_FIRST
         self._held_until: Microseconds | None = None
-        self._conflicted = False
+        self._again = False
 
     @property
     def busy(self) -> bool:
@@ -143,7 +143,7 @@ class Worker:
         now, monotonic = self._clock.now(), self._clock.monotonic()
         if self._held_until is not None and monotonic < self._held_until:
             return Instant(now + self._held_until - monotonic)
-        self._conflicted = False
+        self._again = False
         try:
             self._shop.keeper.renew()
             self._act(plan(self._gather(now), now))
@@ -292,7 +292,7 @@ class Worker:
             except WrongExpectedVersion as error:
                 stale, group = stale_in(group, {one.stream for one in error.failures})
                 taken += sum(self._frees(parcel.item) for parcel in stale)
-                self._conflicted = True
+                self._again = True
             except OutcomeUnknown:
                 self._dangling.update(start.fence for one in group for start in one.item.starts)
                 self._surveyed = None
@@ -322,6 +322,7 @@ class Worker:
 
     def _land(self, units: Sequence[Unit]) -> None:
         for unit in units:
+            self._again = self._again or unit.asks_to_stop
             for fence in unit.settles:
                 self._unrecorded.pop(fence, None)
                 if running := self._running.get(fence):
@@ -374,7 +375,7 @@ class Worker:
 
     def _next_look(self) -> Instant | None:
         now, monotonic = self._clock.now(), self._clock.monotonic()
-        if self._conflicted or self._inbox or self._unrecorded or self._given_back:
+        if self._again or self._inbox or self._unrecorded or self._given_back:
             return now
         looks = [
             Instant(now + max(0, running.deadline - monotonic))

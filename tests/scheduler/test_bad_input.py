@@ -26,6 +26,7 @@ from azoth_scheduler import (
     RunNotFound,
     Scheduler,
     ScheduleTaskRequest,
+    TaskChanged,
     TaskContext,
     TaskEvent,
     TaskFilter,
@@ -112,6 +113,49 @@ def test_a_request_that_cannot_be_is_refused_when_it_is_made(name: str) -> None:
         ScheduleTaskRequest(**(good | fields))
 
     assert said in str(caught.value)
+
+
+TIMES: Final[dict[str, tuple[type[AzothError], str, dict[str, Any]]]] = {
+    "an end before the start": (
+        InvalidTask, "lies before start", {"start": NOON, "end": NOON - timedelta(hours=1)},
+    ),
+    "no runs": (InvalidTask, "max_runs is 0; give one from 1", {"max_runs": 0}),
+    "jitter of an immediate task": (
+        InvalidTask, "Immediate has none; use OneTime", {"schedule": Immediate(), "jitter": 1},
+    ),
+    "a negative window": (InvalidTask, "catch_up_window is -1", {"catch_up_window": -1}),
+    "an end before the first": (
+        InvalidSchedule, "it never fires after now", {"end": NOON + timedelta(seconds=59)},
+    ),
+    "an end in the past": (
+        InvalidSchedule, "it never fires after now", {"end": NOON - timedelta(days=1)},
+    ),
+    "a time that is over": (
+        InvalidSchedule, "it never fires after now",
+        {"schedule": Cron("0 0 0 1 1 *"), "end": NOON + timedelta(days=300)},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("has_handlers", [True, False], ids=["scheduler", "client"])
+@pytest.mark.parametrize("name", TIMES)
+def test_times_that_contradict_each_other_leave_nothing_in_the_log(
+    stage: Stage, name: str, *, has_handlers: bool
+) -> None:
+    """
+    Nor do they touch a task that is there, of which they would be an edit.
+    """
+    error, said, options = TIMES[name]
+    scheduler = stage.scheduler(*[acts()] * has_handlers)
+    good: dict[str, Any] = {"schedule": Interval(60)}
+
+    for task_id in ("new", "there"):
+        with pytest.raises(error) as caught:
+            scheduler.schedule_tasks([request("first"), request(task_id, **(good | options))])
+        assert said in str(caught.value)
+        assert stage.head() == (task_id == "there")
+        if task_id == "new":
+            scheduler.schedule_task(request("there", Interval(90)))
 
 
 @pytest.mark.parametrize("name", BAD_DURATIONS)
@@ -272,6 +316,21 @@ COMMANDS: Final[dict[str, tuple[type[Exception], str, Callable[[Any], object]]]]
     ),
     "a forecast too long": (
         ValueError, f"to {FORECAST_MAX}", lambda one: one.forecast("a", FORECAST_MAX + 1),
+    ),
+    "an edit of what has changed": (
+        TaskChanged,
+        "at version 1, not 0",
+        lambda one: one.schedule_task(request("a", Interval(5)), expected_version=0),
+    ),
+    "a version that is none": (
+        ValueError,
+        "expected_version is -1",
+        lambda one: one.schedule_task(request("a"), expected_version=-1),
+    ),
+    "a backfill of a million": (
+        InvalidTask,
+        "1,000,001 times lie",
+        lambda one: one.backfill("a", NOON, NOON + timedelta(minutes=1_000_000)),
     ),
     "a negative grace": (ValueError, "timeout is -1", lambda one: one.shutdown(-1)),
     "a grace that is none": (TypeError, "timeout is a timedelta", lambda one: one.drain(None)),

@@ -5,16 +5,17 @@ The task fires every five minutes from noon on; the scheduler was down until 12:
 12:30 are due: six of them.
 """
 
+from datetime import timedelta
 from typing import Final
 
 import pytest
-from attrs import frozen
+from attrs import evolve, frozen
 
-from azoth.clocks import Microseconds
+from azoth.clocks import Instant, Microseconds
 from azoth_scheduler.events import Options, TaskRunSkipped, TaskRunStarted
-from azoth_scheduler.schedules import Cron, Immediate, Interval
+from azoth_scheduler.schedules import Cron, Immediate, Interval, OneTime, Schedule
 from azoth_scheduler.task import status_of, wake_at
-from tests.support.task_story import MINUTE, SECOND, Story, at
+from tests.support.task_story import MINUTE, NOON, SECOND, Story, at
 
 
 def minutes(count: float) -> Microseconds:
@@ -126,6 +127,65 @@ def test_catch_up_decides_all_that_are_due(row: Downtime) -> None:
     ]
     spent = row.options.max_runs is not None
     assert wake_at(story.state) == (None if spent else at(minutes=35))
+
+
+@pytest.mark.parametrize("spare", [0, 1])
+def test_late_is_judged_by_the_due_time(spare: int) -> None:
+    """
+    What starts when its jitter says so is not late at all; a microsecond over the grace is.
+    """
+    grace = minutes(1 / 6)
+    story = Story()
+    story.schedule(Interval(300), options=Options(catch_up="skip", grace=grace, jitter=minutes(5)))
+    due = story.state.next_run_at
+    assert due is not None
+    assert due > at(minutes=5, seconds=10), "it would be late by its nominal time"
+    story.now = Instant(due + grace + spare)
+
+    told = story.start()
+
+    assert [type(event) for event in told] == [TaskRunSkipped if spare else TaskRunStarted]
+
+
+@pytest.mark.parametrize("spare", [0, 1])
+def test_a_window_reaches_back_by_the_due_time(spare: int) -> None:
+    """
+    An occurrence that was put off by its jitter is as old as its due time.
+    """
+    window = minutes(20)
+    story = Story()
+    story.schedule(
+        Interval(300),
+        options=Options(catch_up="all", catch_up_window=window, jitter=minutes(5)),
+    )
+    due = story.state.next_run_at
+    assert due is not None
+    story.now = Instant(due + window + spare)
+
+    assert caught_up(story)[0] == (10 if spare else 5)
+
+
+@pytest.mark.parametrize(
+    "options", [Options(catch_up="skip", grace=minutes(0)), Options(expires_after=minutes(1))]
+)
+@pytest.mark.parametrize("schedule", [Interval(300), OneTime(NOON + timedelta(minutes=5))])
+def test_a_retry_that_an_edit_has_kept_is_made(schedule: Schedule, options: Options) -> None:
+    """
+    It was decided when its run began: no policy for what is late or expired cuts it off.
+    """
+    options = evolve(options, catch_up="latest") if isinstance(schedule, OneTime) else options
+    story = Story()
+    story.schedule(schedule, options=options)
+    story.at(minutes=5).start()
+    story.at(minutes=9).fail()
+    story.schedule(schedule, b"new", options)
+
+    (started,) = story.at(minutes=16).start()
+
+    assert started.nominal_at == at(minutes=5)
+    assert started.due_at == at(minutes=10)
+    is_recurring = isinstance(schedule, Interval)
+    assert story.state.next_nominal_at == (at(minutes=10) if is_recurring else None)
 
 
 def test_what_was_kept_expires_while_it_waits() -> None:

@@ -169,6 +169,27 @@ def test_cancel_other_closes_a_run_that_waits_for_its_retry() -> None:
     assert len(story.state.runs) == 1
 
 
+def test_cancel_other_lets_what_was_kept_run_to_its_end() -> None:
+    """
+    Only what is due by itself makes a run give way, and it waits for its turn behind what was kept.
+    """
+    story = Story()
+    story.schedule(FIVE_MINUTES, options=Options(overlap="cancel_other", catch_up="all"))
+    story.at(minutes=16).start()
+
+    assert wake_at(story.state) is None
+    assert story.at(minutes=21).start() == ()
+    for minutes in (22, 23):
+        story.at(minutes=minutes).end()
+        story.start()
+    told = story.start()
+
+    assert [type(event) for event in told] == [TaskRunCancelRequested]
+    story.at(minutes=24).end("cancelled")
+    drained(story)
+    assert nominals(story) == [5, 10, 15, 20]
+
+
 def test_allow_starts_the_next_beside_the_one_that_runs() -> None:
     """
     Each at its own time, and the failure of one is retried beside the others.

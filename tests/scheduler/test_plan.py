@@ -132,6 +132,30 @@ def test_claims_fill_the_free_slots_in_order() -> None:
     ]  # fmt: skip
 
 
+def test_a_task_with_more_to_start_queues_up_again() -> None:
+    """
+    Each claim takes the run that is due first: not all of one task's before those of the next.
+    """
+    many = Story("many")
+    many.schedule(Interval(10), options=Options(overlap="allow", catch_up="all"))
+    many.at(seconds=45)
+    one = Story("one")
+    one.schedule(Interval(25))
+    claims = gathered(many, one, free=4, due=(many.state, one.state))
+
+    planned = plan(claims, at(seconds=45))
+
+    begun = sorted(
+        (start.run.nominal_at, start.fence[0]) for unit in planned.units for start in unit.starts
+    )
+    assert begun == [
+        (at(seconds=10), "many"),
+        (at(seconds=20), "many"),
+        (at(seconds=25), "one"),
+        (at(seconds=30), "many"),
+    ]
+
+
 def test_without_a_free_slot_nothing_is_claimed() -> None:
     """
     Whatever is due.

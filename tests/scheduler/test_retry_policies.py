@@ -143,6 +143,24 @@ def test_what_is_discarded_is_closed_for_good() -> None:
     assert status_of(repeats.state) == "scheduled"
 
 
+@pytest.mark.parametrize("is_lost", [True, False])
+def test_a_one_shot_cannot_go_on_and_is_disabled(*, is_lost: bool) -> None:
+    """
+    `continue` is for tasks that have a next occurrence: this one was not done, nor must it look so.
+    """
+    policy = RetryPolicy(on_exhausted="continue", give_up_on=(ValueError,))
+    once, repeats = failing(), failing(Interval(300))
+    for story in (once, repeats):
+        if is_lost:
+            story.abandon(lost_max=1, policy=policy)
+        else:
+            story.end("failed", policy=policy, error="boom", raised=names_of(ValueError))
+
+    assert status_of(once.state) == "disabled"
+    assert "exhausted" in once.state.reason
+    assert status_of(repeats.state) == "scheduled"
+
+
 @pytest.mark.parametrize("signal", [Retry, Snooze])
 @pytest.mark.parametrize("after", [-1, float("nan"), float("inf"), 10**12])
 def test_a_wait_that_is_none_is_refused(signal: Any, after: float) -> None:  # noqa: ANN401

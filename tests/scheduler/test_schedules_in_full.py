@@ -218,7 +218,7 @@ def test_a_backfill_that_is_none_is_refused(stage: Stage) -> None:
         [request("a", Interval(1)), request("b", Immediate()), request("c", Cron("0 0 0 1 1 *"))]
     )
 
-    with pytest.raises(InvalidTask, match=r"more than 10,000 times lie .* at most 1,000"):
+    with pytest.raises(InvalidTask, match=r"1,036,801 times lie .* at most 1,000"):
         scheduler.backfill("a", NOON - timedelta(days=12), NOON)
     with pytest.raises(InvalidTask, match=r"1,001 times"):
         scheduler.backfill("a", NOON - timedelta(seconds=BACKFILL_MAX), NOON)
@@ -231,6 +231,34 @@ def test_a_backfill_that_is_none_is_refused(stage: Stage) -> None:
     with pytest.raises(ValueError, match="time zone"):
         scheduler.backfill("a", NOON.replace(tzinfo=None), NOON)
     assert stage.types("a") == ["Scheduled"]
+
+
+def test_a_backfill_of_more_than_a_million_is_refused_with_its_count(stage: Stage) -> None:
+    """
+    Of an interval and of cron, in any zone; what lies behind the end of a schedule does not count.
+    """
+    client = stage.scheduler()
+    client.schedule_tasks(
+        [
+            request("a", Interval(0.001)),
+            request("b", Cron("* * * * * *")),
+            request("c", Cron("* * * * *", tz="Europe/Berlin")),
+            request("d", Interval(1), end=NOON + MINUTE),
+        ]
+    )
+    head = stage.head()
+    late = NOON + timedelta(days=365_000)
+
+    for task_id, end, said in (
+        ("a", NOON + timedelta(hours=1), "3,600,000 times"),
+        ("a", late, "more than 1,000,000,000 times"),
+        ("b", NOON + timedelta(days=12), "1,036,800 times"),
+        ("c", NOON + timedelta(days=730), "1,051,200 times"),
+    ):
+        with pytest.raises(InvalidTask, match=said):
+            client.backfill(task_id, NOON + timedelta(microseconds=1), end)
+    assert stage.head() == head
+    assert client.backfill("d", NOON - MINUTE, late).status == "scheduled"
 
 
 def test_a_set_of_schedules_is_applied_and_pruned(stage: Stage) -> None:

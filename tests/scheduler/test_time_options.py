@@ -152,6 +152,34 @@ def test_pause_and_resume_between_a_nominal_time_and_its_jittered_time() -> None
     assert started.nominal_at == at(minutes=5)
 
 
+def test_a_resume_keeps_the_occurrence_that_is_ahead_by_its_jitter() -> None:
+    """
+    Also where others fell due before it, which are not owed.
+    """
+    story = scheduled(Interval(300), Options(jitter=Microseconds(5 * MINUTE)))
+    grid = grid_of(story.state)
+    ahead = grid.occurrence(at(minutes=30))
+    assert ahead.due_at > at(minutes=30)
+    story.pause()
+    story.now = Instant(ahead.due_at - 1)
+    story.resume()
+
+    assert story.state.next_nominal_at == at(minutes=30)
+    assert story.state.next_run_at == ahead.due_at
+
+
+def test_a_resume_at_the_due_time_owes_nothing() -> None:
+    """
+    Ahead means later.
+    """
+    story = scheduled(Interval(300), Options(jitter=Microseconds(5 * MINUTE)))
+    story.pause()
+    story.now = grid_of(story.state).occurrence(at(minutes=30)).due_at
+    story.resume()
+
+    assert story.state.next_nominal_at == at(minutes=35)
+
+
 @given(st.integers(0, 1_000), st.integers(1, 3_600), st.integers(0, 7_200))
 def test_jitter_is_below_the_gap_and_the_same_each_time(
     place: int, every: int, jitter: int
