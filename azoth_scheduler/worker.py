@@ -377,11 +377,8 @@ class Worker:
         now, monotonic = self._clock.now(), self._clock.monotonic()
         if self._again or self._inbox or self._unrecorded or self._given_back:
             return now
-        looks = [
-            Instant(now + max(0, running.deadline - monotonic))
-            for running in self._running.values()
-            if not running.settled
-        ]
+        running = [one for one in self._running.values() if not one.settled]
+        looks = [Instant(now + max(0, one.deadline - monotonic)) for one in running]
         return min([*looks, *self._wakes(now)], default=None)
 
     def _wakes(self, now: Instant) -> list[Instant]:
