@@ -7,6 +7,7 @@ from azoth_scheduler.cron import Explanation, explain, lint
 from azoth_scheduler.errors import (
     HandlerNotFound,
     InvalidSchedule,
+    InvalidScheduleFile,
     InvalidTask,
     RunCancelled,
     RunNotFound,
@@ -50,6 +51,7 @@ from azoth_scheduler.projection import (
 )
 from azoth_scheduler.requests import ScheduledTask, ScheduleTaskRequest
 from azoth_scheduler.retries import RetryPolicy
+from azoth_scheduler.schedule_files import load_schedules
 from azoth_scheduler.scheduler import Scheduler
 from azoth_scheduler.schedules import Cron, Immediate, Interval, OneTime, Schedule
 from azoth_scheduler.signals import Discard, Retry, Snooze
@@ -68,6 +70,7 @@ __all__ = [
     "InlineExecutor",
     "Interval",
     "InvalidSchedule",
+    "InvalidScheduleFile",
     "InvalidTask",
     "LateTask",
     "MemoryScheduleProjection",
@@ -113,5 +116,6 @@ __all__ = [
     "Totals",
     "explain",
     "lint",
+    "load_schedules",
     "task_handler",
 ]

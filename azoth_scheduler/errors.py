@@ -5,7 +5,7 @@ What the scheduler raises: bad requests, before anything is written, and names i
 AzothError
   SchedulerError
     InvalidTask   InvalidSchedule   HandlerNotFound   TaskNotFound   TaskExists   TaskChanged
-    RunNotFound   RunCancelled
+    RunNotFound   RunCancelled   InvalidScheduleFile
 ```
 """
 
@@ -16,6 +16,7 @@ from azoth.errors import AzothError
 __all__ = [
     "HandlerNotFound",
     "InvalidSchedule",
+    "InvalidScheduleFile",
     "InvalidTask",
     "RunCancelled",
     "RunNotFound",
@@ -66,6 +67,23 @@ class InvalidSchedule(SchedulerError):
 
     def __str__(self) -> str:
         return f"schedule {self.given}: {self.reason}" + (f"; {self.hint}" if self.hint else "")
+
+
+@define(kw_only=True, slots=False)
+class InvalidScheduleFile(SchedulerError):
+    """
+    Say that a file does not declare schedules as it should; nothing was scheduled.
+
+    Attributes:
+        path: The file.
+        mistakes: Each with its entry, its key and what to write.
+    """
+
+    path: str
+    mistakes: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return "\n  ".join((f"{self.path} has mistakes:", *self.mistakes))
 
 
 @define(kw_only=True, slots=False)

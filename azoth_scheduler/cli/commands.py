@@ -5,6 +5,7 @@ The group of all commands.
 import click
 
 from azoth_scheduler.cli.changing import backfill, cancel, pause, resume, trigger
+from azoth_scheduler.cli.checking import check
 from azoth_scheduler.cli.demonstrating import demo
 from azoth_scheduler.cli.diagnosing import health
 from azoth_scheduler.cli.explaining import explain, lint
@@ -46,6 +47,7 @@ for _command in (
     explain,
     lint,
     health,
+    check,
     trigger,
     backfill,
     pause,

@@ -1,19 +1,23 @@
 """
-What `run` is given, `module:attribute`: found, imported, and made a scheduler.
+What `run` and `check` are given, `module:attribute`: found, imported, and made what they need.
 """
 
 import sys
+from collections.abc import Iterable, Sequence
 from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from traceback import extract_tb
 from types import ModuleType
-from typing import Any
+from typing import Any, Final, cast
 
 import click
 
 from azoth_scheduler import Scheduler
 
-__all__ = ["scheduler_named"]
+__all__ = ["requests_named", "scheduler_named"]
+
+_OURS: Final = Path(__file__).parents[1]
 
 
 def scheduler_named(target: str) -> Scheduler:
@@ -30,9 +34,7 @@ def scheduler_named(target: str) -> Scheduler:
         raise click.UsageError(
             f"{target!r} names no scheduler; write module:attribute, such as myapp.tasks:scheduler"
         )
-    if "" not in sys.path and str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
-    found = _attribute(_module(name), attribute)
+    found = _attribute(_module(name), attribute, Scheduler)
     scheduler = found if isinstance(found, Scheduler) else _called(target, found)
     if not isinstance(scheduler, Scheduler):
         raise click.UsageError(
@@ -41,7 +43,48 @@ def scheduler_named(target: str) -> Scheduler:
     return scheduler
 
 
+def requests_named(target: str) -> list[object]:
+    """
+    Return what is at `module:attribute` or `file.py:attribute`, as a list of whatever it holds.
+
+    The attribute is `requests` where none is named; a function is called.
+
+    Raises:
+        click.UsageError: There is no such thing; what an import raised is its cause.
+    """
+    name, _, attribute = target.partition(":")
+    module = _file(Path(name)) if name.endswith(".py") else _module(name)
+    found = _called(target, _attribute(module, attribute or "requests", Sequence))
+    if isinstance(found, str | bytes) or not isinstance(found, Iterable):
+        raise click.UsageError(f"{target} is {found!r}; name a list of requests, or a function")
+    try:
+        return list(cast("Iterable[object]", found))
+    except Exception as error:
+        raise click.UsageError(_said(f"reading {target}", error)) from error
+
+
+def _file(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise click.UsageError(f"there is no file {str(path)!r}")
+    spec = spec_from_file_location(path.stem, path)
+    assert spec is not None, "the name ends with .py"
+    assert spec.loader is not None, "it is read from a file"
+    module = module_from_spec(spec)
+    _look_here()
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise click.UsageError(_said(f"running {path}", error)) from error
+    return module
+
+
+def _look_here() -> None:
+    if "" not in sys.path and str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+
+
 def _module(name: str) -> ModuleType:
+    _look_here()
     try:
         return import_module(name)
     except ModuleNotFoundError as error:
@@ -54,15 +97,19 @@ def _module(name: str) -> ModuleType:
         raise click.UsageError(_said(f"importing {name}", error)) from error
 
 
-def _attribute(module: ModuleType, path: str) -> Any:  # noqa: ANN401 - it is what it is
+def _attribute(module: ModuleType, path: str, wanted: type) -> Any:  # noqa: ANN401 - it is what it is
     found: Any = module
     for part in path.split("."):
         if not hasattr(found, part):
-            there = [key for key, value in vars(module).items() if isinstance(value, Scheduler)]
+            there = [key for key, value in vars(module).items() if _is_one(key, value, wanted)]
             hint = f"; there is {', '.join(there)}" if there else ""
             raise click.UsageError(f"{module.__name__} has no {path!r}{hint}")
         found = getattr(found, part)
     return found
+
+
+def _is_one(name: str, value: object, wanted: type) -> bool:
+    return isinstance(value, wanted) and not isinstance(value, str) and not name.startswith("_")
 
 
 def _called(target: str, found: Any) -> object:  # noqa: ANN401 - whatever the module has there
@@ -80,5 +127,7 @@ def _said(doing: str, error: Exception) -> str:
     """
     frames = [frame for frame in extract_tb(error.__traceback__) if frame.filename != __file__]
     files = [frame for frame in frames if not frame.filename.startswith("<")]
+    # What this library refuses was given to it by somebody.
+    files = [frame for frame in files if not Path(frame.filename).is_relative_to(_OURS)] or files
     where = f" ({files[-1].filename}, line {files[-1].lineno})" if files else ""
     return f"{doing} failed: {type(error).__name__}: {error}{where}"
