@@ -68,6 +68,7 @@ from azoth.events import (
     NewEvent,
     Page,
     Query,
+    SystemWrite,
     Write,
     category_of,
 )
@@ -213,6 +214,7 @@ __all__ = [
     "StoreNotInstalled",
     "StoreUrl",
     "SystemClock",
+    "SystemWrite",
     "TypedJson",
     "UndecodableEvent",
     "UnknownEventType",

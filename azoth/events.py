@@ -33,6 +33,7 @@ __all__ = [
     "NewEvent",
     "Page",
     "Query",
+    "SystemWrite",
     "Write",
     "category_of",
     "check_integer",
@@ -267,6 +268,15 @@ class Write:
                 f"the write to {self.stream!r} has no events and expects ANY: it does nothing; "
                 "give events, or the version to check"
             )
+
+
+@frozen
+class SystemWrite(Write):
+    """
+    Be a write of a package of ours to a stream of its own, whose name begins with `$`.
+
+    An event handler hands it on; one that it made itself would be refused.
+    """
 
 
 @frozen(kw_only=True)

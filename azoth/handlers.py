@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol, TypeAlias, cast, runtime_checkable
 from attrs import frozen
 
 from azoth.codec import Registry
-from azoth.events import Event, Write
+from azoth.events import Event, SystemWrite, Write
 
 __all__ = ["SYSTEM", "EventHandler", "Reaction", "event_handler", "react"]
 
@@ -114,7 +114,7 @@ def react(handler: EventHandler, event: Event) -> tuple[Write, ...]:
         return ()
     writes = (reaction,) if isinstance(reaction, Write) else _listed(handler, reaction)
     for write in writes:
-        if write.stream.startswith(SYSTEM):
+        if write.stream.startswith(SYSTEM) and not isinstance(write, SystemWrite):
             raise ValueError(
                 f"handler {handler.name!r} writes to {write.stream!r}; streams that begin with "
                 f"{SYSTEM!r} are the system's: choose another name"

@@ -2,14 +2,20 @@
 Checks of what `Tasks` is called with.
 """
 
+from collections.abc import Iterable
 from typing import get_args
 
-from azoth.events import check_integer
+from attrs import evolve
+
+from azoth.events import check_integer, check_name
 from azoth_scheduler.commands import IfExists
+from azoth_scheduler.errors import InvalidTask
+from azoth_scheduler.handlers import Handlers
 from azoth_scheduler.projection.base import TaskFilter
+from azoth_scheduler.requests import ScheduleTaskRequest
 from azoth_scheduler.task import Status
 
-__all__ = ["check_filter", "check_if_exists", "check_limit"]
+__all__ = ["check_by_handler", "check_filter", "check_if_exists", "check_limit", "tagged_set"]
 
 
 def check_if_exists(if_exists: IfExists) -> IfExists:
@@ -49,3 +55,45 @@ def check_filter(chosen: TaskFilter) -> None:
         raise TypeError(f"tasks are chosen by a TaskFilter, not by {chosen!r}")
     if chosen.status is not None and chosen.status not in get_args(Status):
         raise ValueError(f"status is {chosen.status!r}; give one of {', '.join(get_args(Status))}")
+
+
+def tagged_set(
+    requests: Iterable[ScheduleTaskRequest], group: str
+) -> tuple[str, list[ScheduleTaskRequest]]:
+    """
+    Return the tag of a group, and the requests of its set with it.
+
+    Raises:
+        ValueError: The group has no good name.
+        InvalidTask: Two requests have one id.
+    """
+    tag = f"schedules:{check_name(group, 'group')}"
+    tagged: dict[str, ScheduleTaskRequest] = {}
+    for request in requests:
+        if request.task_id in tagged:
+            reason = "it is in the set twice; leave one out"
+            raise InvalidTask(task_id=request.task_id, reason=reason)
+        tags = (*(one for one in request.tags if one != tag), tag)
+        tagged[request.task_id] = evolve(request, tags=tags)
+    return tag, list(tagged.values())
+
+
+def check_by_handler(handlers: Handlers, task_type: str, task_id: str, payload: bytes) -> None:
+    """
+    Let the handler of a type look at a payload; a scheduler without handlers leaves it to others.
+
+    Raises:
+        HandlerNotFound: There are handlers, and none for the type.
+        InvalidTask: The handler refuses the payload.
+    """
+    if not handlers:
+        return
+    handler = handlers[task_type]
+    try:
+        handler.validate(payload)
+    except InvalidTask as error:
+        raise InvalidTask(task_id=error.task_id or task_id, reason=error.reason) from error
+    except Exception as error:
+        raise InvalidTask(
+            task_id=task_id, reason=f"{task_type!r} refuses the payload: {error!r}"
+        ) from error

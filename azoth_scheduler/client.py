@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 from attrs import define
 
 from azoth.clocks import Clock, Instant
-from azoth.events import Write
+from azoth.events import SystemWrite, Write
 from azoth.store import EventStore
 from azoth.streams import WrongExpectedVersion
 from azoth_scheduler.bell import Bell
@@ -106,6 +106,17 @@ class Client:
             return states
 
         return self._until_won(decided)
+
+    def writes_of(self, task_id: str, definition: Definition) -> tuple[SystemWrite, ...]:
+        """
+        Return what schedules a task as it stands, for somebody else's append; maybe nothing.
+        """
+        change = self._begun([task_id])[task_id]
+        change.apply(ScheduleTask(at=self._clock.now(), task_id=task_id, definition=definition))
+        if not change.changes:
+            return ()
+        events = tuple(registry.encode(event) for event, _ in change.changes)
+        return (SystemWrite(stream_of(task_id), events, change.expected),)
 
     def _begun(self, task_ids: Iterable[str]) -> dict[str, _Change]:
         with self._table.look() as projection:

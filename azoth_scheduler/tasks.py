@@ -6,12 +6,16 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final, get_args
 
-from attrs import evolve
-
 from azoth.clocks import datetime_of, instant_of
-from azoth.events import check_integer, check_name
+from azoth.events import Write, check_integer, check_name
 from azoth_scheduler import forecast as forecasts
-from azoth_scheduler._arguments import check_filter, check_if_exists, check_limit
+from azoth_scheduler._arguments import (
+    check_by_handler,
+    check_filter,
+    check_if_exists,
+    check_limit,
+    tagged_set,
+)
 from azoth_scheduler.backfilling import backfilled
 from azoth_scheduler.client import Client, Command
 from azoth_scheduler.commands import (
@@ -22,7 +26,7 @@ from azoth_scheduler.commands import (
     ResumeTask,
     TriggerTask,
 )
-from azoth_scheduler.errors import InvalidTask, RunNotFound, TaskNotFound
+from azoth_scheduler.errors import RunNotFound, TaskNotFound
 from azoth_scheduler.events import Overlap
 from azoth_scheduler.handlers import Handlers
 from azoth_scheduler.history import TaskRun
@@ -123,6 +127,18 @@ class Tasks:
         )
         return [self._shown(state) for state in states]
 
+    def scheduling(self, request: ScheduleTaskRequest) -> tuple[Write, ...]:
+        """
+        Return the writes that schedule a task, for an event handler to return: one commit for both.
+
+        Where the task changes meanwhile, the processor handles its event again.
+
+        Raises:
+            As `schedule_task` does.
+        """
+        checked = self._checked(request)
+        return self._client.writes_of(checked.task_id, checked.definition)
+
     def apply_schedules(
         self,
         requests: Iterable[ScheduleTaskRequest],
@@ -147,16 +163,8 @@ class Tasks:
             InvalidTask: Two requests have one id, or a handler refuses a payload.
             InvalidSchedule: A schedule never fires.
         """
-        tag = f"schedules:{check_name(group, 'group')}"
-        tagged = [
-            evolve(request, tags=(*(one for one in request.tags if one != tag), tag))
-            for request in requests
-        ]
+        tag, tagged = tagged_set(requests, group)
         wanted = {request.task_id for request in tagged}
-        if len(wanted) < len(tagged):
-            ids = [request.task_id for request in tagged]
-            twice = next(one for one in ids if ids.count(one) > 1)
-            raise InvalidTask(task_id=twice, reason="it is in the set twice; leave one out")
         applied = self.schedule_tasks(tagged)
         if prune:
             for task in self.list_tasks(TaskFilter(tag=tag)):
@@ -223,7 +231,9 @@ class Tasks:
             raise ValueError(f"overlap is {overlap!r}; give one of {given}, or None")
         if payload is not None:
             check_payload(task_id, payload)
-            self._validate(self._state(task_id).definition.task_type, task_id, payload)
+            check_by_handler(
+                self._handlers, self._state(task_id).definition.task_type, task_id, payload
+            )
         return self._command(
             task_id,
             lambda now: TriggerTask(at=now, task_id=task_id, payload=payload, overlap=overlap),
@@ -378,18 +388,5 @@ class Tasks:
     def _checked(self, request: ScheduleTaskRequest) -> ScheduleTaskRequest:
         if not isinstance(request, ScheduleTaskRequest):
             raise TypeError(f"expected a ScheduleTaskRequest, got {request!r}")
-        self._validate(request.task_type, request.task_id, request.payload)
+        check_by_handler(self._handlers, request.task_type, request.task_id, request.payload)
         return request
-
-    def _validate(self, task_type: str, task_id: str, payload: bytes) -> None:
-        if not self._handlers:
-            return
-        handler = self._handlers[task_type]
-        try:
-            handler.validate(payload)
-        except InvalidTask as error:
-            raise InvalidTask(task_id=error.task_id or task_id, reason=error.reason) from error
-        except Exception as error:
-            raise InvalidTask(
-                task_id=task_id, reason=f"{task_type!r} refuses the payload: {error!r}"
-            ) from error

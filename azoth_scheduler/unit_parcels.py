@@ -5,11 +5,12 @@ The units of a plan on their way into appends.
 from collections.abc import Collection
 
 from azoth.events import Write
-from azoth_scheduler.events import registry, stream_of
+from azoth_scheduler.events import TaskExecuted, TaskRunAbandoned, registry, stream_of
+from azoth_scheduler.execution import Fence
 from azoth_scheduler.packing import Parcel, parcel_of
 from azoth_scheduler.plan import Unit
 
-__all__ = ["stale_in", "unit_parcel", "without_claims"]
+__all__ = ["ends_of", "stale_in", "unit_parcel", "without_claims"]
 
 
 def without_claims(group: list[Parcel[Unit]], count: int) -> tuple[list[Parcel[Unit]], int]:
@@ -47,3 +48,11 @@ def stale_in(
 def _own_write(unit: Unit) -> Write:
     events = tuple(registry.encode(event) for event, _ in unit.changes)
     return Write(stream_of(unit.task_id), events, unit.expected)
+
+
+def ends_of(unit: Unit) -> list[Fence]:
+    """
+    Return the attempts whose end is in the log once the unit has landed.
+    """
+    ends = (one for one, _ in unit.changes if isinstance(one, TaskExecuted | TaskRunAbandoned))
+    return [(unit.task_id, one.fence) for one in ends]

@@ -28,7 +28,7 @@ from azoth_scheduler.settings import Settings
 from azoth_scheduler.starting import attempt_of
 from azoth_scheduler.table import ScheduleTable
 from azoth_scheduler.task import wake_at
-from azoth_scheduler.unit_parcels import stale_in, unit_parcel, without_claims
+from azoth_scheduler.unit_parcels import ends_of, stale_in, unit_parcel, without_claims
 
 __all__ = ["Worker", "Workshop"]
 
@@ -327,7 +327,7 @@ class Worker:
                 self._unrecorded.pop(fence, None)
                 if running := self._running.get(fence):
                     running.settled = True
-            for fence in _ended(unit):
+            for fence in ends_of(unit):
                 self._given_back.pop(fence, None)
                 self._dangling.discard(fence)
         starts = [start for unit in units for start in unit.starts]
@@ -390,9 +390,3 @@ class Worker:
             if self._free():
                 wakes.append(projection.next_wake(self._shop.served))
         return [Instant(max(wake, now)) for wake in wakes if wake is not None]
-
-
-def _ended(unit: Unit) -> list[Fence]:
-    # The attempts whose end is in the log once the unit has landed.
-    ends = (one for one, _ in unit.changes if isinstance(one, TaskExecuted | TaskRunAbandoned))
-    return [(unit.task_id, one.fence) for one in ends]
