@@ -9,6 +9,7 @@ from azoth.errors import CheckpointConflict, OutcomeUnknown, StoreBusy
 from azoth.events import Checkpoint, Write
 from azoth.following import Stop
 from azoth.store import EventStore
+from azoth.streams import WrongExpectedVersion
 
 __all__ = ["Commits"]
 
@@ -57,6 +58,11 @@ class Commits:
             except CheckpointConflict as conflict:
                 # The checkpoint moves with the writes, so it says whether they are there.
                 if lost and conflict.actual == position:
+                    break
+                raise
+            except WrongExpectedVersion:
+                # What was written before the answer was lost may itself be in the way.
+                if lost and self._store.checkpoint(self._consumer) == position:
                     break
                 raise
             except (StoreBusy, OutcomeUnknown) as error:
