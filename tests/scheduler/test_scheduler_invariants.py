@@ -19,6 +19,7 @@ from azoth_scheduler import (
     TaskEvent,
     TaskExecuted,
     TaskPaused,
+    TaskRunAbandoned,
     TaskRunSkipped,
     TaskRunStarted,
     TaskScheduled,
@@ -191,6 +192,14 @@ BROKEN: dict[str, tuple[str, Broken]] = {
             completed_at=Instant(0),
         ),
     ),
+    "an occurrence is off the grid": (
+        "C7",
+        lambda log: retold(
+            log,
+            places(log, TaskRunStarted, task_id="a")[0],
+            nominal_at=at(log, places(log, TaskRunStarted, task_id="a")[0]).nominal_at + 1,
+        ),
+    ),
     "an occurrence starts twice": (
         "C8",
         lambda log: retold(
@@ -210,6 +219,16 @@ BROKEN: dict[str, tuple[str, Broken]] = {
     "a cancelled task starts": (
         "C10",
         lambda log: again(log, places(log, TaskRunStarted, task_id="d")[0]),
+    ),
+    "a run of an old generation goes on": (
+        "C11",
+        lambda log: retold(log, places(log, TaskExecuted, task_id="b")[0], generation=0),
+    ),
+    "a lease is cut short": (
+        "C12",
+        lambda log: numbered(
+            [*log, evolve(log[places(log, TaskRunStarted)[0]], told=taken_early(log))]
+        ),
     ),
     "a paused task starts": (
         "C13",
@@ -240,6 +259,29 @@ def disabled(log: Log, task_id: str) -> TaskDisabled:
     told = at(log, places(log, TaskScheduled, task_id=task_id)[0])
     return TaskDisabled(
         task_id=task_id, generation=1, at=told.at, reason="a whim", execution_id="none"
+    )
+
+
+def taken_early(log: Log) -> TaskRunAbandoned:
+    """
+    Return that the first attempt was taken from its worker while its lease held.
+    """
+    told = at(log, places(log, TaskRunStarted)[0])
+    return TaskRunAbandoned(
+        task_id=told.task_id,
+        generation=told.generation,
+        at=told.at,
+        run_id=told.run_id,
+        execution_id=told.execution_id,
+        attempt=told.attempt,
+        fence=2,
+        worker_id=told.worker_id,
+        reason="its lease has run out",
+        lost_count=1,
+        lease_until=told.lease_until,
+        retry_at=told.at,
+        next_nominal_at=None,
+        next_run_at=None,
     )
 
 

@@ -32,7 +32,7 @@ from azoth_scheduler.events import (
     registry,
 )
 from azoth_scheduler.retries import RetryPolicy
-from azoth_scheduler.schedules import Cron, Interval, Schedule
+from azoth_scheduler.schedules import Cron, Interval, OneTime, Schedule
 from tests.support.cron_reference import Reference
 
 __all__ = ["CHECKS", "Breach", "Entry", "assert_sound", "breaches_of", "read_log"]
@@ -335,6 +335,35 @@ def retries_wait_as_the_policy_says(log: Log, handlers: Policies) -> Iterator[Br
                 pass
 
 
+def nominal_times_are_on_the_grid(log: Log) -> Iterator[Breach]:
+    """
+    C7: every nominal time is one that its schedule names, triggers and fixed delays aside.
+    """
+    grids: dict[tuple[str, int], tuple[Schedule, int]] = {}
+    for entry in log:
+        match entry.told:
+            case TaskScheduled() as told:
+                grids[told.task_id, told.generation] = told.schedule, told.anchor
+            case TaskRunStarted(attempt=1, triggered_run=False) as told:
+                grid = grids.get((told.task_id, told.generation))
+                if grid is not None and not _names(*grid, told.nominal_at):
+                    yield Breach("C7", entry.position, f"{told.run_id} is off its grid")
+            case _:
+                pass
+
+
+def _names(schedule: Schedule, anchor: int, nominal: int) -> bool:
+    match schedule:
+        case Interval(mode="fixed_rate"):
+            return nominal >= anchor and (nominal - anchor) % round(schedule.every * SECOND) == 0
+        case Cron():
+            return _cron_after(schedule, nominal - 1) == nominal
+        case OneTime(at):
+            return nominal == at
+        case _:
+            return True
+
+
 def nominal_times_increase(log: Log) -> Iterator[Breach]:
     """
     C8: nominal times of first attempts by the schedule strictly increase within a generation.
@@ -459,6 +488,37 @@ def cancelled_means_over(log: Log) -> Iterator[Breach]:
                 pass
 
 
+def old_generations_move_nothing(log: Log) -> Iterator[Breach]:
+    """
+    C11: a run of an old generation is not tried again, however its attempt ended.
+    """
+    generations: dict[str, int] = {}
+    for entry in log:
+        match entry.told:
+            case TaskScheduled() as told:
+                generations[told.task_id] = told.generation
+            case TaskExecuted() | TaskRunAbandoned() as told:
+                is_old = told.generation < generations.get(told.task_id, 0)
+                if is_old and told.retry_at is not None:
+                    yield Breach("C11", entry.position, f"{told.run_id} goes on, though replaced")
+            case _:
+                pass
+
+
+def no_lease_is_cut_short(log: Log) -> Iterator[Breach]:
+    """
+    C12: an attempt is taken for its lease only when that has run out.
+    """
+    for entry in log:
+        match entry.told:
+            case TaskRunAbandoned(reason="its lease has run out") as told:
+                if told.at < told.lease_until:
+                    what = f"{told.execution_id} taken {told.lease_until - told.at} µs early"
+                    yield Breach("C12", entry.position, what)
+            case _:
+                pass
+
+
 def paused_means_no_start(log: Log) -> Iterator[Breach]:
     """
     C13: no start by the schedule while a task is paused.
@@ -506,9 +566,12 @@ CHECKS: Final[Sequence[Check]] = (
     attempts_are_numbered,
     failures_are_counted,
     disabled_means_exhausted,
+    nominal_times_are_on_the_grid,
     nominal_times_increase,
     every_occurrence_is_accounted_for,
     cancelled_means_over,
+    old_generations_move_nothing,
+    no_lease_is_cut_short,
     paused_means_no_start,
     output_stands_with_its_outcome,
 )
