@@ -286,6 +286,7 @@ class ScheduledTask:
         last_error_type: The dotted name of its class.
         running: The execution ids of the attempts that run.
         buffered: Nominal times that were kept to run, in order, before anything new.
+        waiting: How many runs were triggered or backfilled and have not begun.
         runs_started: How many runs its schedule started in this generation.
         options: What its caller wrote.
         totals: Attempts by outcome, those lost, and occurrences left out.
@@ -317,6 +318,7 @@ class ScheduledTask:
     tags: tuple[str, ...]
     running: tuple[str, ...]
     buffered: tuple[datetime, ...]
+    waiting: int
     runs_started: int
     options: Options
     totals: Totals
@@ -358,6 +360,7 @@ class ScheduledTask:
             tags=definition.options.tags,
             running=tuple(run.execution_id for run in state.active),
             buffered=tuple(datetime_of(at) for at in state.buffered),
+            waiting=sum(run.triggered and not run.attempt for run in state.runs),
             runs_started=state.runs_started,
             options=definition.options,
             totals=state.totals,

@@ -37,11 +37,19 @@ def options_in_words(task: ScheduledTask, now: datetime) -> Mapping[str, str]:
 
 def kept_in_words(task: ScheduledTask, now: datetime) -> str | None:
     """
-    Return how many occurrences were kept to run, and the first of them; None for none.
+    Return what waits: occurrences that were kept, and runs that were asked for; None for none.
     """
-    if not task.buffered:
-        return None
-    return f"{counted(len(task.buffered), 'occurrence')}, from {local(task.buffered[0], now)}"
+    said: list[str] = []
+    if task.buffered:
+        kept = counted(len(task.buffered), "occurrence")
+        said.append(f"{kept}, from {local(task.buffered[0], now)}")
+    if task.waiting:
+        said.append(f"{counted(task.waiting, 'run')} that {_were(task.waiting)} asked for")
+    return "; ".join(said) or None
+
+
+def _were(count: int) -> str:
+    return "was" if count == 1 else "were"
 
 
 def options_object(options: Options) -> dict[str, Any]:

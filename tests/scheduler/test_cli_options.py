@@ -284,6 +284,8 @@ def test_times_of_the_past_are_filled_in(url: str) -> None:
     filled = run("backfill", "a", "2026-01-04", "2026-01-04T03:00+00:00", url=url)
     (again,) = objects(run("backfill", "a", "2026-01-04", "2026-01-04", "--json", url=url))
 
+    assert "5 runs that were asked for" in run("show", "a", url=url).stdout
+    assert again["waiting"] == 5
     assert filled.stdout.startswith("a will run 4 times, one after another")
     assert (again["runs"], again["task_id"]) == (1, "a")
 
@@ -326,7 +328,7 @@ def test_an_expression_is_linted() -> None:
     assert fine.output == ""
 
 
-@pytest.mark.parametrize("command", ["tasks", "show a", "runs a", "forecast"])
+@pytest.mark.parametrize("command", ["tasks", "show a", "runs a", "forecast", "health"])
 def test_looking_opens_the_store_to_look(
     url: str, command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
