@@ -43,6 +43,8 @@ from azoth.projector import SAVE_EVERY
 from azoth.testing import FaultyStore, ManualClock
 from tests.core.bank import Balances, deposit, noise
 
+pytestmark = pytest.mark.no_cover
+
 ADA: Final = "account-ada"
 BOB: Final = "account-bob"
 

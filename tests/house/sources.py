@@ -13,6 +13,9 @@ from attrs import frozen
 ROOT: Final = Path(__file__).parents[2]
 FOLDERS: Final = (ROOT, ROOT / "stores")
 
+# What may hold a definition; to look into expressions takes most of the time of these tests.
+_WITH_A_BODY: Final = (ast.stmt, ast.ExceptHandler, ast.match_case)
+
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 Definition: TypeAlias = Function | ast.ClassDef
 
@@ -62,7 +65,7 @@ def _definitions(owner: ast.AST, prefix: str) -> Iterator[tuple[str, Definition]
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             yield prefix + node.name, node
             yield from _definitions(node, f"{prefix}{node.name}.")
-        else:
+        elif isinstance(node, _WITH_A_BODY):
             yield from _definitions(node, prefix)
 
 

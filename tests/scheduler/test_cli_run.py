@@ -19,6 +19,8 @@ from azoth import open_store
 from azoth_scheduler import Scheduler, TaskRun
 from azoth_scheduler.cli.commands import azoth_scheduler
 
+pytestmark = pytest.mark.no_cover
+
 PATIENCE: Final = 60.0
 
 APPLICATION: Final = '''

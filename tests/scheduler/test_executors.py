@@ -14,7 +14,9 @@ from threading import Thread, current_thread, get_ident, main_thread
 
 import pytest
 
+from azoth.store import EventStore
 from azoth.testing import ManualClock
+from azoth.urls import open_store
 from azoth_scheduler import (
     AsyncExecutor,
     Executor,
@@ -47,6 +49,15 @@ from tests.support.acts import (
 )
 from tests.support.executor_suite import BesideSuite, ExecutorSuite, StoppingSuite, attempt_of
 from tests.support.stage import NOON, PATIENCE, Reporting, Stage, acts, request, running, task
+
+
+@pytest.fixture
+def store(clock: ManualClock) -> Generator[EventStore, None, None]:
+    """
+    An executor touches no store, so one is enough.
+    """
+    with open_store("memory://", clock=clock) as store:
+        yield store
 
 
 class ToldSuite(ExecutorSuite):

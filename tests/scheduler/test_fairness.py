@@ -5,7 +5,7 @@ Passes are made so far apart as the poll interval and no others, as if nothing w
 that is the worst case.
 """
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from datetime import timedelta
 from random import Random
 from typing import Final
@@ -13,15 +13,29 @@ from typing import Final
 import pytest
 
 from azoth.clocks import datetime_of
+from azoth.store import EventStore
+from azoth.testing import ManualClock
+from azoth.urls import open_store
 from azoth_scheduler import Immediate, Interval, RetryPolicy, ScheduleTaskRequest, TaskContext
 from azoth_scheduler.events import TaskExecuted, TaskRunStarted
 from tests.support.lasting import Lasting, run_until
 from tests.support.stage import NOON, Stage, acts, request
 
+pytestmark = pytest.mark.no_cover
+
 SECOND: Final = timedelta(seconds=1)
 TIMEOUT: Final = 10 * SECOND
 POLL: Final = SECOND
 AT_ONCE: Final = RetryPolicy(max_attempts=1_000, base=0, factor=1)
+
+
+@pytest.fixture
+def store(clock: ManualClock) -> Generator[EventStore, None, None]:
+    """
+    The order of claims is that of the table, whatever the store.
+    """
+    with open_store("memory://", clock=clock) as store:
+        yield store
 
 
 def bound(ahead: int, slots: int) -> timedelta:

@@ -23,6 +23,8 @@ from azoth_scheduler import (
 )
 from tests.support.stage import NOON, Stage, acts, fails, request, running, task
 
+pytestmark = pytest.mark.no_cover
+
 
 @pytest.mark.rule("S-01")
 def test_one_run_applies_dispatches_and_records(stage: Stage) -> None:

@@ -18,6 +18,8 @@ from azoth_scheduler.events import TaskExecuted, TaskRunSkipped, TaskRunStarted
 from tests.support.lasting import Lasting, run_until
 from tests.support.stage import NOON, Stage, acts, request, task
 
+pytestmark = pytest.mark.no_cover
+
 MINUTE: Final = timedelta(minutes=1)
 FIVE_MINUTES: Final = Interval(300)
 ALL: Final = {"catch_up": "all"}

@@ -29,6 +29,8 @@ from azoth_scheduler.task import NO_TASK, TaskState, status_of, wake_at
 from tests.support.task_logs import QUEUES, TAGS, LogTeller, foreign
 from tests.support.task_story import MINUTE, at
 
+pytestmark = pytest.mark.no_cover
+
 Make: TypeAlias = Callable[[], ScheduleProjection]
 
 MAKERS: Final[dict[str, Make]] = {

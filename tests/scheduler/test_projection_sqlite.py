@@ -34,6 +34,8 @@ from azoth_scheduler.projection.table_file import TableFile
 from tests.support.task_logs import LogTeller
 from tests.support.task_story import at
 
+pytestmark = pytest.mark.no_cover
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:

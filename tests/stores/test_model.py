@@ -20,6 +20,7 @@ from tests.stores.mutants.keys import MovesTheCheckpointAfterTheCommit
 pytestmark = pytest.mark.no_cover
 
 MEMORY: Final = Path("/dev/shm")
+EXAMPLES: Final = settings().max_examples // 2
 STEPS: Final = max(20, settings().max_examples // 20)
 """Of a run: enough to come back to what was done before; the soak goes further too."""
 
@@ -56,10 +57,10 @@ class LmdbAndTheModel(MemoryIsTheModel):
 
 
 TestSqliteAndTheModel = SqliteAndTheModel.TestCase
-TestSqliteAndTheModel.settings = settings(stateful_step_count=STEPS)
+TestSqliteAndTheModel.settings = settings(stateful_step_count=STEPS, max_examples=EXAMPLES)
 
 TestLmdbAndTheModel = LmdbAndTheModel.TestCase
-TestLmdbAndTheModel.settings = settings(stateful_step_count=STEPS)
+TestLmdbAndTheModel.settings = settings(stateful_step_count=STEPS, max_examples=EXAMPLES)
 
 
 def test_a_store_that_answers_otherwise_is_found() -> None:

@@ -16,7 +16,7 @@ from tests.stores.faults.trials import Trial
 
 pytestmark = pytest.mark.no_cover
 
-EVERY = 9
+EVERY = 15
 """The points of a sweep of which one is tried here; syncs are all tried."""
 
 
