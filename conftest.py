@@ -5,6 +5,7 @@ What every test and every doctest of the repository shares.
 """
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,18 +32,25 @@ settings.register_profile(
 settings.load_profile(os.environ.get("AZOTH_PROFILE", "ci" if os.environ.get("CI") else "dev"))
 
 
-@pytest.fixture(autouse=True)
-def _children_are_measured_as_their_test_is(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture(autouse=True, scope="module")
+def _nothing_is_measured_that_others_reach(request: pytest.FixtureRequest) -> Iterator[None]:
     """
-    Keep coverage out of the children of a test that is not measured itself.
+    Keep coverage out of modules that are marked `uncovered`, and out of their children.
 
-    Measuring doubles what Python costs. `no_cover` stands on tests that repeat much of what others
-    reach: races and kills, oracles, and whatever looks at source text.
+    Measuring doubles what Python costs. The mark stands on modules that repeat much of what others
+    reach: races and kills, oracles, and whatever looks at source text. It is paused for a module,
+    since to pause it takes longer than most tests.
     """
-    if request.node.get_closest_marker("no_cover"):
-        monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+    plugin = request.config.pluginmanager.getplugin("_cov")
+    controller = getattr(plugin, "cov_controller", None)
+    if controller is None or request.node.get_closest_marker("uncovered") is None:
+        yield
+        return
+    controller.pause()
+    with pytest.MonkeyPatch.context() as environment:
+        environment.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+        yield
+    controller.resume()
 
 
 @pytest.fixture(autouse=True)

@@ -43,7 +43,7 @@ from azoth.projector import SAVE_EVERY
 from azoth.testing import FaultyStore, ManualClock
 from tests.core.bank import Balances, deposit, noise
 
-pytestmark = pytest.mark.no_cover
+pytestmark = pytest.mark.uncovered
 
 ADA: Final = "account-ada"
 BOB: Final = "account-bob"

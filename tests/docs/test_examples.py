@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 
-pytestmark = pytest.mark.no_cover
+pytestmark = pytest.mark.uncovered
 
 EXAMPLES: Final = Path(__file__).parents[2] / "examples"
 

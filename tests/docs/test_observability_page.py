@@ -15,7 +15,7 @@ from azoth_scheduler import Health
 from azoth_scheduler.otel import OpenTelemetryObserver
 from tests.house.sources import ROOT, Module, modules
 
-pytestmark = pytest.mark.no_cover
+pytestmark = pytest.mark.uncovered
 
 PAGE: Final = ROOT / "docs" / "OBSERVABILITY.md"
 LEVELS: Final = {"debug", "info", "warning", "error", "exception", "critical"}

@@ -9,7 +9,7 @@ import pytest
 
 from tests.house.sources import ROOT
 
-pytestmark = pytest.mark.no_cover
+pytestmark = pytest.mark.uncovered
 
 PAGE: Final = ROOT / "docs" / "STORES.md"
 LINK: Final = re.compile(r"\[([^\]]+)\]\(([^)#]+)\)")

@@ -12,7 +12,7 @@ import pytest
 
 from tests.house.sources import FOLDERS, ROOT
 
-pytestmark = pytest.mark.no_cover
+pytestmark = pytest.mark.uncovered
 
 CORE_PURE: Final = "The pure modules of azoth touch nothing"
 SCHEDULER_PURE: Final = "The pure modules of azoth_scheduler touch nothing"

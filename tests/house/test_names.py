@@ -12,7 +12,7 @@ import pytest
 
 from tests.house.sources import Module, is_public, modules
 
-pytestmark = pytest.mark.no_cover
+pytestmark = pytest.mark.uncovered
 
 PACKAGES: Final = [module for module in modules() if module.is_package and not module.is_private]
 PROMISED: Final = [

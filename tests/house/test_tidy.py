@@ -16,7 +16,7 @@ import pytest
 
 from tests.house.sources import Function, Module, is_public, modules
 
-pytestmark = pytest.mark.no_cover
+pytestmark = pytest.mark.uncovered
 
 BODY_LINES_MAX: Final = 40  # one screen beside its callers
 MODULE_LINES_MAX: Final = 400  # one idea, type and rule and error together

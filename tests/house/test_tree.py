@@ -11,7 +11,7 @@ import pytest
 
 from tests.house.sources import ROOT
 
-pytestmark = pytest.mark.no_cover
+pytestmark = pytest.mark.uncovered
 
 LEFT_BEHIND: Final = re.compile(
     r"(\.lock|-lock\.json|\.py[cod]|\.db(-wal|-shm)?|\.egg-info|\.log|\.orig|\.rej)$"

@@ -13,7 +13,7 @@ import pytest
 
 from tests.house.sources import FOLDERS, ROOT
 
-pytestmark = pytest.mark.no_cover
+pytestmark = pytest.mark.uncovered
 
 PACKAGES: Final = sorted(
     init.parent for folder in FOLDERS for init in folder.glob("azoth*/__init__.py")

@@ -19,7 +19,7 @@ from azoth import open_store
 from azoth_scheduler import Scheduler, TaskRun
 from azoth_scheduler.cli.commands import azoth_scheduler
 
-pytestmark = pytest.mark.no_cover
+pytestmark = pytest.mark.uncovered
 
 PATIENCE: Final = 60.0
 

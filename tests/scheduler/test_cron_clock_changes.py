@@ -17,6 +17,8 @@ import pytest
 from azoth_scheduler.schedules import Cron
 from tests.support.cron_reference import Reference
 
+pytestmark = pytest.mark.uncovered
+
 CASES: Final[list[dict[str, Any]]] = json.loads(
     (Path(__file__).parent / "cases" / "cron_clock_changes.json").read_text()
 )

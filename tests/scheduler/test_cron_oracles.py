@@ -19,7 +19,7 @@ from azoth_scheduler.errors import InvalidSchedule
 from azoth_scheduler.schedules import Cron
 from tests.support.cron_reference import Reference, clock_changes, expand, local
 
-pytestmark = pytest.mark.no_cover
+pytestmark = pytest.mark.uncovered
 
 # Half-hour and two-hour changes, a missing day, negative DST, changes at midnight, Ramadan's.
 ZONES: Final = (

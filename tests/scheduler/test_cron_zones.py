@@ -19,6 +19,8 @@ from azoth_scheduler.cron import DstPolicy
 from azoth_scheduler.schedules import Cron
 from tests.support.cron_reference import clock_changes, local, offset_at
 
+pytestmark = pytest.mark.uncovered
+
 # A reading that clocks skip, and the first instant after the gap.
 GAPS: Final = [
     ("Europe/Berlin", "2026-03-29T02:30:00", "2026-03-29T03:00:00+02:00"),

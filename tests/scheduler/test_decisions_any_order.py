@@ -17,7 +17,7 @@ from azoth_scheduler.task import TaskState, status_of, wake_at
 from tests.support.task_checker import HOURLY, TaskChecker
 from tests.support.task_story import MINUTE, NOON, SECOND, Story
 
-pytestmark = pytest.mark.no_cover
+pytestmark = pytest.mark.uncovered
 
 POLICY: Final = RetryPolicy(max_attempts=3, base=timedelta(minutes=1), cap=timedelta(minutes=3))
 SCHEDULES: Final[list[Schedule]] = [

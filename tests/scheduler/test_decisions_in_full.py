@@ -19,7 +19,7 @@ from azoth_scheduler.task import wake_at
 from tests.support.invariants import Entry, assert_sound
 from tests.support.task_story import MINUTE, NOON, SECOND, TASK, Story, at
 
-pytestmark = pytest.mark.no_cover
+pytestmark = pytest.mark.uncovered
 
 POLICY: Final = RetryPolicy(max_attempts=3, base=60, jitter=5)
 RECURRING: Final[list[Schedule]] = [

@@ -21,7 +21,7 @@ from azoth_scheduler.events import TaskExecuted, TaskRunStarted
 from tests.support.lasting import Lasting, run_until
 from tests.support.stage import NOON, Stage, acts, request
 
-pytestmark = pytest.mark.no_cover
+pytestmark = pytest.mark.uncovered
 
 SECOND: Final = timedelta(seconds=1)
 TIMEOUT: Final = 10 * SECOND

@@ -29,7 +29,7 @@ from tests.support.children import nursery
 from tests.support.invariants import Entry, assert_sound, read_log
 from tests.support.programs import BATCH, SLOTS, Effects
 
-pytestmark = pytest.mark.no_cover
+pytestmark = pytest.mark.uncovered
 
 SEED: Final = 20_260_101
 CYCLES: Final = 30

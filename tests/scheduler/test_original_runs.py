@@ -23,7 +23,7 @@ from azoth_scheduler import (
 )
 from tests.support.stage import NOON, Stage, acts, fails, request, running, task
 
-pytestmark = pytest.mark.no_cover
+pytestmark = pytest.mark.uncovered
 
 
 @pytest.mark.rule("S-01")

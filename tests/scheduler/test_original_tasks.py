@@ -32,6 +32,8 @@ from azoth_scheduler.requests import PAYLOAD_BYTES_MAX
 from tests.support.faults import WithoutLeases
 from tests.support.stage import NOON, Stage, acts, fails, request, task
 
+pytestmark = pytest.mark.uncovered
+
 HOUR = timedelta(hours=1)
 
 

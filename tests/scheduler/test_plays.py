@@ -18,7 +18,7 @@ from azoth_scheduler.events import TaskExecuted, TaskRunSkipped, TaskRunStarted
 from tests.support.lasting import Lasting, run_until
 from tests.support.stage import NOON, Stage, acts, request, task
 
-pytestmark = pytest.mark.no_cover
+pytestmark = pytest.mark.uncovered
 
 MINUTE: Final = timedelta(minutes=1)
 FIVE_MINUTES: Final = Interval(300)

@@ -29,7 +29,7 @@ from azoth_scheduler.task import NO_TASK, TaskState, status_of, wake_at
 from tests.support.task_logs import QUEUES, TAGS, LogTeller, foreign
 from tests.support.task_story import MINUTE, at
 
-pytestmark = pytest.mark.no_cover
+pytestmark = pytest.mark.uncovered
 
 Make: TypeAlias = Callable[[], ScheduleProjection]
 

@@ -17,7 +17,7 @@ from azoth_scheduler.task import Definition, TaskState
 from tests.house.sources import ROOT
 from tests.support.task_logs import LogTeller
 
-pytestmark = pytest.mark.no_cover
+pytestmark = pytest.mark.uncovered
 
 SEED: Final = 2026
 PROGRAM: Final = f"""

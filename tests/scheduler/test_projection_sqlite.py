@@ -34,7 +34,7 @@ from azoth_scheduler.projection.table_file import TableFile
 from tests.support.task_logs import LogTeller
 from tests.support.task_story import at
 
-pytestmark = pytest.mark.no_cover
+pytestmark = pytest.mark.uncovered
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.chaos import play
 
-pytestmark = pytest.mark.no_cover
+pytestmark = pytest.mark.uncovered
 
 
 @pytest.mark.parametrize("seed", range(10))

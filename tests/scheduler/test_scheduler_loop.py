@@ -33,6 +33,8 @@ from tests.support.faults import FaultyLog
 from tests.support.invariants import assert_sound
 from tests.support.stage import NOON, PATIENCE, Said, Stage, acts, request, running, task
 
+pytestmark = pytest.mark.uncovered
+
 LONG = 3_600.0
 """A poll interval that no test waits for."""
 

@@ -15,7 +15,7 @@ from tests.support.faults import FaultyLog, tells
 from tests.support.stage import Stage, acts, request, task
 from tests.support.task_story import MINUTE, Story, at
 
-pytestmark = pytest.mark.no_cover
+pytestmark = pytest.mark.uncovered
 
 ONCE = RetryPolicy(max_attempts=1)
 

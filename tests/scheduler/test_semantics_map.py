@@ -14,7 +14,7 @@ import pytest
 
 from tests.house.sources import ROOT
 
-pytestmark = pytest.mark.no_cover
+pytestmark = pytest.mark.uncovered
 
 MAP: Final = Path(__file__).with_name("semantics.toml")
 SECTIONS: Final = (

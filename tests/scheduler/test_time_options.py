@@ -20,6 +20,8 @@ from azoth_scheduler.schedules import Cron, Immediate, Interval, OneTime, Schedu
 from azoth_scheduler.task import NO_TASK, status_of, wake_at
 from tests.support.task_story import MINUTE, NOON, SECOND, Story, at, define
 
+pytestmark = pytest.mark.uncovered
+
 DELAYED = Interval(300, mode="fixed_delay")
 
 

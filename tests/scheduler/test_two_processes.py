@@ -15,7 +15,7 @@ from tests.support.children import nursery
 from tests.support.invariants import assert_sound, read_log
 from tests.support.programs import SLOTS
 
-pytestmark = pytest.mark.no_cover
+pytestmark = pytest.mark.uncovered
 
 TASKS: Final = 2_000
 PROGRAMS: Final = "tests.support.programs"

@@ -30,7 +30,7 @@ from azoth_lmdb.store import LmdbStore
 from azoth_lmdb.tables import Transaction, to_key
 from tests.stores.lmdb_files import SMALL, environment, opened, run, tampered, write
 
-pytestmark = pytest.mark.no_cover
+pytestmark = pytest.mark.uncovered
 
 FIRST = Checkpoint(consumer="c", position=1, previous=0)
 

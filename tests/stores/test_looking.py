@@ -34,7 +34,7 @@ from azoth_lmdb.records import format_record
 from tests.stores import lmdb_files
 from tests.stores.faults.private_mounts import may_mount
 
-pytestmark = pytest.mark.no_cover
+pytestmark = pytest.mark.uncovered
 
 LOOKS: Final = (["info"], ["tail"], ["show", "1"], ["verify"], ["doctor"])
 EVENT: Final = NewEvent("T", b"{}")

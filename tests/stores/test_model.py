@@ -17,7 +17,7 @@ from azoth_memory.store import MemoryStore
 from azoth_sqlite.store import open_sqlite
 from tests.stores.mutants.keys import MovesTheCheckpointAfterTheCommit
 
-pytestmark = pytest.mark.no_cover
+pytestmark = pytest.mark.uncovered
 
 MEMORY: Final = Path("/dev/shm")
 EXAMPLES: Final = settings().max_examples // 2

@@ -12,7 +12,7 @@ import pytest
 from azoth.testing.conformance import StoreConformance
 from tests.stores.mutants.registry import MUTANTS, Mutant
 
-pytestmark = pytest.mark.no_cover
+pytestmark = pytest.mark.uncovered
 
 SUITE: Final = Path(__file__).parent / "mutants" / "suite.py"
 ROOT: Final = Path(__file__).parents[2]

@@ -14,7 +14,7 @@ from tests.stores.faults.subjects import SUBJECTS
 from tests.stores.faults.syscall_faults import ERRORS, SYNCS, Point, Sweep, fail_each, points
 from tests.stores.faults.trials import Trial
 
-pytestmark = pytest.mark.no_cover
+pytestmark = pytest.mark.uncovered
 
 EVERY = 15
 """The points of a sweep of which one is tried here; syncs are all tried."""

@@ -24,7 +24,7 @@ from tests.stores.faults.test_faults import broken, sweep_on
 from tests.stores.faults.tracing import traced
 from tests.stores.faults.work import batch
 
-pytestmark = pytest.mark.no_cover
+pytestmark = pytest.mark.uncovered
 
 ONE_LEVEL: Final = pytest.mark.parametrize("durability", ["full"], indirect=True)
 ON_SQLITE: Final = pytest.mark.parametrize("subject", ["sqlite"], indirect=True)
