@@ -9,14 +9,14 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from logging import getLogger
 from threading import Lock
-from types import TracebackType
-from typing import Final, Literal, Protocol, Self, TypeAlias
+from typing import Final, Literal, Protocol, TypeAlias
 
 from attrs import define, frozen
 
 from azoth.clocks import Clock, Microseconds, SystemClock
 from azoth.events import ALL, Appended, Checkpoint, Page, Query, Write
 from azoth.store import EventStore
+from azoth.wrapping import StoreWrapper
 
 __all__ = [
     "NOBODY",
@@ -186,7 +186,7 @@ NOBODY: Final = Observers()
 """Nobody looks on."""
 
 
-class ObservedStore:
+class ObservedStore(StoreWrapper):
     """
     Pass every call on to another store, and tell observers of appends and reads.
 
@@ -198,7 +198,7 @@ class ObservedStore:
     """
 
     def __init__(self, store: EventStore, observers: Observers) -> None:
-        self._store = store
+        super().__init__(store)
         self._observers = observers
         self._offers = {name: getattr(store, name) for name in _OFFERS if hasattr(store, name)}
         vars(self).update(self._offers)
@@ -233,40 +233,6 @@ class ObservedStore:
             )
             tally.count = len(page.events)
             return page
-
-    def wait(self, after: int, timeout: float | None = None) -> int:
-        """
-        Wait as the other store does.
-        """
-        return self._store.wait(after, timeout)
-
-    def checkpoint(self, consumer: str) -> int:
-        """
-        Return what the other store does.
-        """
-        return self._store.checkpoint(consumer)
-
-    def close(self) -> None:
-        """
-        Close the other store.
-        """
-        self._store.close()
-
-    def __getattr__(self, name: str) -> object:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return getattr(self._store, name)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def observed(store: EventStore, *observers: Observer, clock: Clock | None = None) -> EventStore:

@@ -4,13 +4,13 @@ A store that fails on purpose, to see what its users make of it.
 
 from collections.abc import Callable
 from enum import Enum
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from azoth.errors import CheckpointConflict, OutcomeUnknown, StoreBusy, StoreFailed, StoreFull
 from azoth.events import ALL, Appended, Checkpoint, Page, Query, Write
 from azoth.store import EventStore
 from azoth.streams import ANY, StaleWrite, WrongExpectedVersion, is_met
+from azoth.wrapping import StoreWrapper
 
 __all__ = ["Fault", "FaultyStore", "SimulatedCrash"]
 
@@ -42,7 +42,7 @@ def _none(_call: int) -> None:
     return None
 
 
-class FaultyStore:
+class FaultyStore(StoreWrapper):
     """
     Pass every call on to another store, save where a plan says that it fails.
 
@@ -72,7 +72,7 @@ class FaultyStore:
         appends: Callable[[int], Fault | None] = _none,
         reads: Callable[[int], Fault | None] = _none,
     ) -> None:
-        self._store = store
+        super().__init__(store)
         self._appends = appends
         self._reads = reads
         self.appended = 0
@@ -111,41 +111,6 @@ class FaultyStore:
         page = self._store.read(query, after=after, until=until, limit=limit, backwards=backwards)
         _fail_after(fault)
         return page
-
-    def wait(self, after: int, timeout: float | None = None) -> int:
-        """
-        Wait as the other store does.
-        """
-        return self._store.wait(after, timeout)
-
-    def checkpoint(self, consumer: str) -> int:
-        """
-        Return what the other store does.
-        """
-        return self._store.checkpoint(consumer)
-
-    def close(self) -> None:
-        """
-        Close the other store.
-        """
-        self._store.close()
-
-    def __getattr__(self, name: str) -> object:
-        # What the other store can do beyond the port, such as leases, this one can do too.
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return getattr(self._store, name)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _conflict(self, writes: tuple[Write, ...], checkpoint: Checkpoint | None) -> Exception:
         # Nothing that another writer does makes a write fail that expects ANY.
