@@ -3,7 +3,7 @@ Checks of what `Tasks` is called with.
 """
 
 from collections.abc import Iterable
-from typing import get_args
+from typing import Final, get_args
 
 from attrs import evolve
 
@@ -13,9 +13,18 @@ from azoth_scheduler.errors import InvalidTask
 from azoth_scheduler.handlers import Handlers
 from azoth_scheduler.projection.base import TaskFilter
 from azoth_scheduler.requests import ScheduleTaskRequest
-from azoth_scheduler.task import Status
+from azoth_scheduler.task import Status, TaskState
 
-__all__ = ["check_by_handler", "check_filter", "check_if_exists", "check_limit", "tagged_set"]
+__all__ = [
+    "check_by_handler",
+    "check_filter",
+    "check_group",
+    "check_if_exists",
+    "check_limit",
+    "tagged_set",
+]
+
+_GROUP: Final = "schedules:"
 
 
 def check_if_exists(if_exists: IfExists) -> IfExists:
@@ -67,9 +76,11 @@ def tagged_set(
         ValueError: The group has no good name.
         InvalidTask: Two requests have one id.
     """
-    tag = f"schedules:{check_name(group, 'group')}"
+    tag = f"{_GROUP}{check_name(group, 'group')}"
     tagged: dict[str, ScheduleTaskRequest] = {}
     for request in requests:
+        if not isinstance(request, ScheduleTaskRequest):
+            raise TypeError(f"expected a ScheduleTaskRequest, got {request!r}")
         if request.task_id in tagged:
             reason = "it is in the set twice; leave one out"
             raise InvalidTask(task_id=request.task_id, reason=reason)
@@ -97,3 +108,19 @@ def check_by_handler(handlers: Handlers, task_type: str, task_id: str, payload: 
         raise InvalidTask(
             task_id=task_id, reason=f"{task_type!r} refuses the payload: {error!r}"
         ) from error
+
+
+def check_group(states: Iterable[TaskState], tag: str) -> None:
+    """
+    Refuse to take a task over from another set of schedules.
+
+    Raises:
+        InvalidTask: A task that is not cancelled has the tag of another group.
+    """
+    for state in states:
+        others = [one for one in state.definition.options.tags if one.startswith(_GROUP)]
+        if others and tag not in others and not state.cancelled:
+            reason = f"it is of the group {others[0].removeprefix(_GROUP)!r}"
+            raise InvalidTask(
+                task_id=state.task_id, reason=f"{reason}; take another id, or leave it out there"
+            )

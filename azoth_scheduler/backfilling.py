@@ -20,12 +20,13 @@ _COUNTED_MAX: Final = 1_000_000_000
 """Of what is refused: a count is a division, or with cron a step for each change of the clock."""
 
 
-def backfilled(state: TaskState, start: Instant, end: Instant) -> tuple[Instant, ...]:
+def backfilled(state: TaskState, start: Instant, end: Instant, now: Instant) -> tuple[Instant, ...]:
     """
     Return the nominal times of a task from *start* to *end*, both inside; pure.
 
     Raises:
-        InvalidTask: The task names no times, or too many or none of them lie there.
+        InvalidTask: The task names no times, or too many or none of them lie there, or *end* lies
+            after *now*: those times come by themselves.
     """
     grid = grid_of(state).reaching(start)
     if not is_recurring(grid.schedule) or is_fixed_delay(grid.schedule):
@@ -40,6 +41,9 @@ def backfilled(state: TaskState, start: Instant, end: Instant) -> tuple[Instant,
             f"{said} times lie from {datetime_of(start)} to {datetime_of(end)}, and at most "
             f"{BACKFILL_MAX:,} are filled in by one call; fill them in by parts",
         )
+    if end > now:
+        reason = f"end {datetime_of(end)} is yet to come; times to come run by themselves"
+        raise _refused(state, f"{reason}: fill in up to {datetime_of(now)}")
     found: list[Instant] = []
     coming = grid.next(Instant(start - 1))
     while coming is not None and coming.nominal_at <= end:

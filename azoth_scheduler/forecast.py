@@ -44,7 +44,7 @@ def busy(state: TaskState, now: Instant, width: Microseconds, count: int) -> tup
         marks[place] = True
         last, count_to_it = _last_before(grid, coming.nominal_at, now + (place + 1) * width)
         left -= max(1, count_to_it)
-        coming = _next(grid, coming) if last is None else grid.occurrence(last)
+        coming = _next(grid, coming, now) if last is None else grid.occurrence(last)
     return tuple(marks)
 
 
@@ -64,21 +64,22 @@ def _coming(state: TaskState, now: Instant) -> Iterator[Instant]:
     grid, coming = grid_of(state), _first(state, now)
     while coming is not None:
         yield coming.nominal_at
-        coming = _next(grid, coming)
+        coming = _next(grid, coming, now)
 
 
 def _first(state: TaskState, now: Instant) -> Occurrence | None:
     found = catch_up(state, now)
-    if found is not None and found.start is not None:
-        return found.start
+    if found is not None:
+        return found.following if found.start is None else found.start
     if state.next_nominal_at is None or state.next_run_at is None:
         return None
     return Occurrence(state.next_nominal_at, state.next_run_at)
 
 
-def _next(grid: Grid, coming: Occurrence) -> Occurrence | None:
+def _next(grid: Grid, coming: Occurrence, now: Instant) -> Occurrence | None:
     if is_fixed_delay(grid.schedule):
-        return grid.after_closing(coming.nominal_at)
+        # One that is late runs now, and the delay is counted from there.
+        return grid.after_closing(max(coming.nominal_at, now))
     return grid.next(coming.nominal_at)
 
 

@@ -12,6 +12,7 @@ from azoth_scheduler import forecast as forecasts
 from azoth_scheduler._arguments import (
     check_by_handler,
     check_filter,
+    check_group,
     check_if_exists,
     check_limit,
     tagged_set,
@@ -160,11 +161,14 @@ class Tasks:
             The tasks as they stand now, in the order of the requests.
 
         Raises:
-            InvalidTask: Two requests have one id, or a handler refuses a payload.
+            InvalidTask: Two requests have one id, one is of another group, or a handler refuses a
+                payload.
             InvalidSchedule: A schedule never fires.
         """
         tag, tagged = tagged_set(requests, group)
         wanted = {request.task_id for request in tagged}
+        with self._table.look() as projection:
+            check_group([projection.get(task_id) for task_id in sorted(wanted)], tag)
         applied = self.schedule_tasks(tagged)
         if prune:
             for task in self.list_tasks(TaskFilter(tag=tag)):
@@ -249,11 +253,11 @@ class Tasks:
         Raises:
             TaskNotFound: There is no such task.
             InvalidTask: It is cancelled or has no grid, *end* lies before *start*, or there are
-                none, or more than `BACKFILL_MAX`, times between them.
+                none, or more than `BACKFILL_MAX`, times between them, or *end* is yet to come.
             ValueError: A time is naive, or outside the years 1970 to 9999.
         """
         state = self._state(task_id)
-        nominals = backfilled(state, instant_of(start), instant_of(end))
+        nominals = backfilled(state, instant_of(start), instant_of(end), self._client.now())
         return self._command(
             task_id, lambda now: TriggerTask(at=now, task_id=task_id, nominals=nominals)
         )

@@ -9,6 +9,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from functools import lru_cache
+from re import compile as compile_pattern
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
@@ -131,10 +132,17 @@ def zone_named(name: str) -> Zone | None:
     )
 
 
+_OFFSET: Final = compile_pattern(r"(?:utc|gmt|etc/utc)?([+-])0?(\d{1,2})(?::?00)?")
+
+
 def _closest(name: str) -> str:
     by_lower = {zone.lower(): zone for zone in sorted(available_timezones())}
     by_city = {lower.rpartition("/")[2]: zone for lower, zone in by_lower.items()}
     wanted = name[:100].lower().replace(" ", "_")
+    if offset := _OFFSET.fullmatch(wanted):
+        # POSIX counts what lies west of Greenwich as positive, and IANA kept its names.
+        sign, hours = "-" if offset[1] == "+" else "+", int(offset[2])
+        return f"perhaps Etc/GMT{sign}{hours}, whose sign is turned round; or a region's name"
     city = wanted.rpartition("/")[2]
     if city in by_city:
         return f"perhaps {by_city[city]}"

@@ -45,8 +45,9 @@ def run(target: str, *, drain: float, quiet: bool, as_lines: bool) -> None:
     Run the scheduler MODULE:SCHEDULER until a signal.
 
     SCHEDULER is a Scheduler, or a function that returns one; modules are looked for in the current
-    folder too. The first SIGINT or SIGTERM lets what runs end and starts nothing more; a second one
-    stops at once, and what was running is done again by the next worker.
+    folder too. The first SIGINT or SIGTERM lets what runs end and starts nothing more; a second
+    one, half a second later or more, stops at once, and what was running is done again by the next
+    worker.
 
     What happens is told on standard error, with the log messages; standard output belongs to the
     handlers. With --json the events are printed there too, so let handlers print nothing then.

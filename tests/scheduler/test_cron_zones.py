@@ -2,6 +2,7 @@
 Cron where clocks change: gaps, repeated hours, missing days, in two dozen zones.
 """
 
+import re
 import struct
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,7 @@ from zoneinfo import TZPATH, ZoneInfo, available_timezones
 import pytest
 
 from azoth.clocks import instant_of
+from azoth_scheduler import InvalidSchedule
 from azoth_scheduler._cron.zones import SECOND_MAX, Zone
 from azoth_scheduler.cron import DstPolicy
 from azoth_scheduler.schedules import Cron
@@ -344,3 +346,14 @@ def body_size(data: bytes, header: int, width: int) -> int:
     counts: tuple[int, ...] = struct.unpack_from(">6l", data, header + 20)
     isutc, isstd, leap, times, types, chars = counts
     return (width + 1) * times + 6 * types + chars + (width + 4) * leap + isstd + isutc
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"), [("UTC+2", "Etc/GMT-2"), ("gmt-11", "Etc/GMT+11"), ("+01:00", "Etc/GMT-1")]
+)
+def test_an_offset_is_named_as_the_list_has_it(given: str, meant: str) -> None:
+    """
+    With its sign turned round: POSIX counts what lies west as positive.
+    """
+    with pytest.raises(InvalidSchedule, match=f"perhaps {re.escape(meant)}, whose sign"):
+        Cron("0 0 * * * *", tz=given)

@@ -30,8 +30,6 @@ from azoth_scheduler.demo.stage import Audience, Scene, perform
 from azoth_scheduler.demo.stage import Result as DemoResult
 from azoth_scheduler.events import registry, stream_of
 
-pytestmark = pytest.mark.uncovered
-
 SECOND: Final = 1_000_000
 
 

@@ -3,6 +3,7 @@ What a scheduler does with overlap, catch-up and the rest, end to end on a virtu
 """
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -224,6 +225,8 @@ def test_a_backfill_that_is_none_is_refused(stage: Stage) -> None:
         scheduler.backfill("a", NOON - timedelta(seconds=BACKFILL_MAX), NOON)
     with pytest.raises(InvalidTask, match="names no times"):
         scheduler.backfill("b", NOON - MINUTE, NOON)
+    with pytest.raises(InvalidTask, match=r"is yet to come; .* fill in up to 2026-01-01 12:00"):
+        scheduler.backfill("c", NOON, NOON + timedelta(days=400))
     with pytest.raises(InvalidTask, match="lies before start"):
         scheduler.backfill("a", NOON, NOON - MINUTE)
     with pytest.raises(InvalidTask, match="no time from start to end"):
@@ -258,7 +261,8 @@ def test_a_backfill_of_more_than_a_million_is_refused_with_its_count(stage: Stag
         with pytest.raises(InvalidTask, match=said):
             client.backfill(task_id, NOON + timedelta(microseconds=1), end)
     assert stage.head() == head
-    assert client.backfill("d", NOON - MINUTE, late).status == "scheduled"
+    stage.clock.advance(timedelta(days=1))
+    assert client.backfill("d", NOON - MINUTE, stage.now).status == "scheduled"
 
 
 def test_a_set_of_schedules_is_applied_and_pruned(stage: Stage) -> None:
@@ -281,6 +285,10 @@ def test_a_set_of_schedules_is_applied_and_pruned(stage: Stage) -> None:
     ]
     assert task(scheduler, "a").reason == "no longer in the schedules of 'app'"
     assert task(scheduler, "b").tags == ("schedules:app",)
+    with pytest.raises(InvalidTask, match="it is of the group 'app'; take another id"):
+        scheduler.apply_schedules([request("b", Interval(90))], group="other")
+    with pytest.raises(TypeError, match="expected a ScheduleTaskRequest, got 'b'"):
+        scheduler.apply_schedules(["b"])  # type: ignore[list-item]
     with pytest.raises(InvalidTask, match="in the set twice"):
         scheduler.apply_schedules([request("b"), request("b")])
 
@@ -319,3 +327,27 @@ def test_what_expired_is_left_out_and_said(stage: Stage) -> None:
     assert worker.contexts == []
     assert [one.reason for one in stage.told(TaskRunSkipped)] == ["expired"]
     assert task(scheduler).status == "completed"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"schedule": Interval(3_600, mode="fixed_delay")},
+        {"schedule": Interval(3_600), "expires_after": 60},
+        {"schedule": Interval(3_600), "catch_up": "skip"},
+    ],
+)
+def test_a_forecast_names_what_then_runs(stage: Stage, said: dict[str, Any]) -> None:
+    """
+    Also where the next one is late: it is run, or left out, and the rest follows from that.
+    """
+    worker = acts()
+    scheduler = stage.scheduler(worker)
+    scheduler.schedule_task(request("a", **said))
+    stage.clock.advance(5 * 3_600 + 61)
+    expected = scheduler.forecast("a", 3)
+    for seconds in (3_600 - 61, 3_600, 3_600, 0):
+        scheduler.run_pending()
+        stage.clock.advance(seconds)
+
+    assert [ctx.scheduled_at for ctx in worker.contexts][:2] == expected[:2]
