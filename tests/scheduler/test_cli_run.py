@@ -149,6 +149,20 @@ def read_until(stream: IO[str] | None, wanted: Callable[[str], bool]) -> list[st
     raise AssertionError("".join(lines) + "it ended before that")
 
 
+def rest_of(process: "subprocess.Popen[str]") -> tuple[str, str]:
+    """
+    Return what is still to be read of the output and of the errors, once the process has ended.
+
+    `communicate` reads past the streams, and leaves out what they have buffered.
+    """
+    assert process.stderr is not None
+    errors = process.stderr.read()
+    stdout = process.stdout
+    output = "" if stdout is None or stdout.closed else stdout.read()
+    process.wait(PATIENCE)
+    return output, errors
+
+
 def attempts() -> list[TaskRun]:
     """
     The attempts of the program's task.
@@ -166,7 +180,7 @@ def test_the_first_signal_lets_what_runs_end(folder: Path) -> None:
         process.send_signal(signal.SIGTERM)
         said += read_until(process.stderr, lambda line: "SIGTERM" in line)
         (folder / "go").touch()
-        output, errors = process.communicate(timeout=PATIENCE)
+        output, errors = rest_of(process)
 
     assert (process.returncode, output) == (0, "")
     assert "one  attempt 1 succeeded" in errors
@@ -181,7 +195,7 @@ def test_what_does_not_end_in_time_is_asked_to_stop_and_given_back() -> None:
     with running("waiting", "--drain", "0.4") as process:
         read_until(process.stderr, lambda line: "attempt 1 started" in line)
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=PATIENCE)
+        _, errors = rest_of(process)
 
     assert process.returncode == 0
     assert "attempt 1 abandoned: shutdown; due again at once" in errors
@@ -194,7 +208,7 @@ def test_what_does_not_stop_is_told() -> None:
     with running("ignoring", "--drain", "0.2") as process:
         read_until(process.stderr, lambda line: "attempt 1 started" in line)
         process.send_signal(signal.SIGTERM)
-        _, errors = process.communicate(timeout=PATIENCE)
+        _, errors = rest_of(process)
 
     assert process.returncode == 1
     assert "1 attempt did not end in 0.2 s; others take over" in errors
@@ -209,7 +223,7 @@ def test_the_second_signal_stops_at_once() -> None:
         process.send_signal(signal.SIGTERM)
         read_until(process.stderr, lambda line: "SIGTERM" in line)
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=PATIENCE)
+        _, errors = rest_of(process)
 
     assert process.returncode == 128 + signal.SIGTERM
     assert "Traceback" not in errors
@@ -258,7 +272,7 @@ def test_standard_output_belongs_to_the_handlers(color: str) -> None:
     What they print can be piped on: nothing that the command tells is mixed into it.
     """
     with running("printing", FORCE_COLOR=color) as process:
-        output, errors = process.communicate(timeout=PATIENCE)
+        output, errors = rest_of(process)
 
     assert process.returncode == 0, errors
     assert output == "the work\n"
@@ -271,7 +285,7 @@ def test_an_output_that_is_full_ends_it() -> None:
     With `--json`, whose lines cannot be left out: exit code 1 and one sentence.
     """
     with Path("/dev/full").open("w") as full, running("ending", "--json", stdout=full) as process:
-        _, errors = process.communicate(timeout=PATIENCE)
+        _, errors = rest_of(process)
 
     assert process.returncode == 1
     assert "Error: standard output cannot be written: No space left" in errors
@@ -295,7 +309,7 @@ def test_it_shows_a_status_on_a_terminal() -> None:
         read_until(process.stderr, lambda line: "1 running" in line)
         process.send_signal(signal.SIGTERM)
         Path("go").touch()
-        output, errors = process.communicate(timeout=PATIENCE)
+        output, errors = rest_of(process)
 
     assert (process.returncode, output) == (0, ""), errors
     assert "attempt 1 succeeded" in errors
