@@ -21,6 +21,7 @@ __all__ = [
     "check_group",
     "check_if_exists",
     "check_limit",
+    "check_request",
     "tagged_set",
 ]
 
@@ -66,6 +67,18 @@ def check_filter(chosen: TaskFilter) -> None:
         raise ValueError(f"status is {chosen.status!r}; give one of {', '.join(get_args(Status))}")
 
 
+def check_request(request: ScheduleTaskRequest) -> ScheduleTaskRequest:
+    """
+    Return *request* if it is one.
+
+    Raises:
+        TypeError: It is something else.
+    """
+    if not isinstance(request, ScheduleTaskRequest):
+        raise TypeError(f"expected a ScheduleTaskRequest, got {request!r}")
+    return request
+
+
 def tagged_set(
     requests: Iterable[ScheduleTaskRequest], group: str
 ) -> tuple[str, list[ScheduleTaskRequest]]:
@@ -79,8 +92,7 @@ def tagged_set(
     tag = f"{_GROUP}{check_name(group, 'group')}"
     tagged: dict[str, ScheduleTaskRequest] = {}
     for request in requests:
-        if not isinstance(request, ScheduleTaskRequest):
-            raise TypeError(f"expected a ScheduleTaskRequest, got {request!r}")
+        check_request(request)
         if request.task_id in tagged:
             reason = "it is in the set twice; leave one out"
             raise InvalidTask(task_id=request.task_id, reason=reason)

@@ -16,7 +16,7 @@ from azoth_scheduler.events import (
     TaskRunCancelRequested,
     TaskRunStarted,
 )
-from azoth_scheduler.grid import Occurrence, grid_of
+from azoth_scheduler.grid import Occurrence, grid_of, times_of
 from azoth_scheduler.occurrences import catch_up, delayed_after, expired, overlapped
 from azoth_scheduler.schedules import is_recurring
 from azoth_scheduler.task import OpenRun, TaskState, is_held, startable
@@ -86,9 +86,8 @@ def _take_due(state: TaskState, command: StartRun, now: Instant) -> tuple[Schedu
         return ()
     if found.start is None:
         return found.before
-    upcoming = found.following
-    following = (None, None) if upcoming is None else (upcoming.nominal_at, upcoming.due_at)
-    return (*found.before, _begun(state, found.start, command, now, following), *found.after)
+    started = _begun(state, found.start, command, now, times_of(found.following))
+    return (*found.before, started, *found.after)
 
 
 def ask_to_stop(state: TaskState, reason: str, now: Instant) -> tuple[TaskRunCancelRequested, ...]:
@@ -102,7 +101,7 @@ def ask_run(state: TaskState, run: OpenRun, reason: str, now: Instant) -> TaskRu
     """
     Ask a run to stop: one that runs is closed by its outcome, one that waits by this event.
     """
-    delayed = delayed_after(state, run, now) if run.fence is None else None
+    following = times_of(delayed_after(state, run, now) if run.fence is None else None)
     return TaskRunCancelRequested(
         task_id=state.task_id,
         generation=run.generation,
@@ -110,8 +109,8 @@ def ask_run(state: TaskState, run: OpenRun, reason: str, now: Instant) -> TaskRu
         reason=reason,
         run_id=run.run_id,
         execution_id=run.execution_id,
-        next_nominal_at=None if delayed is None else delayed.nominal_at,
-        next_run_at=None if delayed is None else delayed.due_at,
+        next_nominal_at=following[0],
+        next_run_at=following[1],
     )
 
 
@@ -308,7 +307,7 @@ def abandon_run(state: TaskState, command: AbandonRun) -> tuple[SchedulerEvent, 
     lost = run.lost_count if command.given_back else run.lost_count + 1
     too_often = lost >= command.lost_max and not command.given_back
     again = _may_retry(state, run) and not too_often
-    delayed = None if again else delayed_after(state, run, now)
+    following = times_of(None if again else delayed_after(state, run, now))
     abandoned = TaskRunAbandoned(
         task_id=state.task_id,
         generation=run.generation,
@@ -322,8 +321,8 @@ def abandon_run(state: TaskState, command: AbandonRun) -> tuple[SchedulerEvent, 
         lost_count=lost,
         lease_until=command.lease_until,
         retry_at=now if again else None,
-        next_nominal_at=None if delayed is None else delayed.nominal_at,
-        next_run_at=None if delayed is None else delayed.due_at,
+        next_nominal_at=following[0],
+        next_run_at=following[1],
     )
     if again or not _is_current(state, run):
         return (abandoned,)

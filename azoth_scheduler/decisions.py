@@ -42,7 +42,7 @@ from azoth_scheduler.events import (
     TaskScheduled,
     TaskTriggered,
 )
-from azoth_scheduler.grid import Grid, grid_for, grid_of
+from azoth_scheduler.grid import Grid, grid_for, grid_of, times_of
 from azoth_scheduler.occurrences import capacity, overlapped
 from azoth_scheduler.schedules import Immediate, is_fixed_delay, is_recurring
 from azoth_scheduler.task import NO_TASK, Definition, TaskState
@@ -150,7 +150,7 @@ def _fresh(grid: Grid, now: Instant) -> _Next:
             "" if grid.options.end is None else f", and it ends at {datetime_of(grid.options.end)}"
         )
         raise InvalidSchedule(given=str(grid.schedule), reason=f"it never fires after now{ends}")
-    return first.nominal_at, first.due_at
+    return times_of(first)
 
 
 def _kept(state: TaskState, grid: Grid, now: Instant) -> _Next:
@@ -170,11 +170,10 @@ def _kept(state: TaskState, grid: Grid, now: Instant) -> _Next:
 
 
 def _pending(state: TaskState, grid: Grid, now: Instant) -> _Next:
-    if _ran_out(state, grid):
+    if not grid.runs_left(state.runs_started):
         return None, None
     if state.buffered:
-        kept = grid.occurrence(state.buffered[0])
-        return kept.nominal_at, kept.due_at
+        return times_of(grid.occurrence(state.buffered[0]))
     end, nominal = grid.options.end, state.next_nominal_at
     if end is not None and nominal is not None and nominal > end:
         return None, None
@@ -183,23 +182,18 @@ def _pending(state: TaskState, grid: Grid, now: Instant) -> _Next:
     return nominal, state.next_run_at
 
 
-def _ran_out(state: TaskState, grid: Grid) -> bool:
-    most = grid.options.max_runs
-    return most is not None and state.runs_started >= most
-
-
 def _following(state: TaskState, grid: Grid, now: Instant) -> _Next:
     # What fell due while the task was held is not owed; an occurrence still ahead is kept.
     if state.next_run_at is not None and state.next_run_at > now:
         return state.next_nominal_at, state.next_run_at
-    if _ran_out(state, grid):
+    if not grid.runs_left(state.runs_started):
         return None, None
     if is_fixed_delay(grid.schedule):
         found = grid.after_closing(now)
     else:
         # Its nominal time may have passed: what its jitter puts off is ahead as well.
         found = grid.ahead(state.next_nominal_at or now, now)
-    return (None, None) if found is None else (found.nominal_at, found.due_at)
+    return times_of(found)
 
 
 def _cancel(state: TaskState, command: CancelTask, now: Instant) -> tuple[SchedulerEvent, ...]:

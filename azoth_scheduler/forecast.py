@@ -4,17 +4,14 @@ What a task will do if nothing happens to it: a forecast, never a promise.
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import Final
 
 from azoth.clocks import Instant, Microseconds
-from azoth_scheduler.grid import Grid, Occurrence, grid_of
+from azoth_scheduler.grid import Grid, Occurrence, grid_of, upcoming
 from azoth_scheduler.occurrences import catch_up
 from azoth_scheduler.schedules import Interval, is_fixed_delay
 from azoth_scheduler.task import TaskState, status_of
 
 __all__ = ["busy", "forecast"]
-
-_UNBOUNDED: Final = 10**9
 
 
 def forecast(state: TaskState, count: int, now: Instant) -> tuple[Instant, ...]:
@@ -25,7 +22,8 @@ def forecast(state: TaskState, count: int, now: Instant) -> tuple[Instant, ...]:
         Nothing for a task that is paused, disabled, cancelled or completed. Of what is due at
         *now* only what catch-up runs first. A fixed delay is forecast as if its runs took no time.
     """
-    return tuple(islice(_coming(state, now), min(count, _left(state))))
+    left = grid_of(state).runs_left(state.runs_started)
+    return tuple(islice(_coming(state, now), min(count, left)))
 
 
 def busy(state: TaskState, now: Instant, width: Microseconds, count: int) -> tuple[bool, ...]:
@@ -35,7 +33,8 @@ def busy(state: TaskState, now: Instant, width: Microseconds, count: int) -> tup
     It costs a few steps for a stretch, however often the task runs in it.
     """
     marks = [False] * count
-    grid, left = grid_of(state), _left(state)
+    grid = grid_of(state)
+    left = grid.runs_left(state.runs_started)
     if _is_living(state) and state.buffered and left:
         marks[0], left = True, left - len(state.buffered)
     coming = _first(state, now) if _is_living(state) else None
@@ -46,11 +45,6 @@ def busy(state: TaskState, now: Instant, width: Microseconds, count: int) -> tup
         left -= max(1, count_to_it)
         coming = _next(grid, coming, now) if last is None else grid.occurrence(last)
     return tuple(marks)
-
-
-def _left(state: TaskState) -> int:
-    most = state.definition.options.max_runs
-    return _UNBOUNDED if most is None else max(0, most - state.runs_started)
 
 
 def _is_living(state: TaskState) -> bool:
@@ -71,9 +65,7 @@ def _first(state: TaskState, now: Instant) -> Occurrence | None:
     found = catch_up(state, now)
     if found is not None:
         return found.following if found.start is None else found.start
-    if state.next_nominal_at is None or state.next_run_at is None:
-        return None
-    return Occurrence(state.next_nominal_at, state.next_run_at)
+    return upcoming(state)
 
 
 def _next(grid: Grid, coming: Occurrence, now: Instant) -> Occurrence | None:

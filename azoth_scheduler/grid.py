@@ -5,6 +5,8 @@ A schedule answers for itself; what a request adds to it (a start, an end, a jit
 here, once for all who ask.
 """
 
+from typing import Final
+
 from attrs import evolve, frozen
 
 from azoth.clocks import Instant, Microseconds
@@ -23,7 +25,10 @@ from azoth_scheduler.schedules import (
 )
 from azoth_scheduler.task import Definition, TaskState
 
-__all__ = ["Grid", "Occurrence", "grid_for", "grid_of"]
+__all__ = ["Grid", "Occurrence", "grid_for", "grid_of", "times_of", "upcoming"]
+
+_UNBOUNDED: Final = 10**9
+# Runs of a task that may run for ever: more than anybody asks for.
 
 
 @frozen
@@ -62,7 +67,8 @@ class Grid:
             found = now
         elif is_fixed_delay(self.schedule):
             found = first_occurrence(self.schedule, self.base)
-            found = self.delayed(now) if found is not None and found <= now else found
+            if found is not None and found <= now:
+                found = first_occurrence(self.schedule, now)
         else:
             found = next_occurrence(self.schedule, self.base, now)
         return self._bounded(found)
@@ -77,13 +83,14 @@ class Grid:
         """
         Return what follows a run of a fixed delay that was closed; None if nothing does.
         """
-        return self._bounded(self.delayed(closed_at))
+        return self._bounded(first_occurrence(self.schedule, closed_at))
 
-    def delayed(self, closed_at: Instant) -> Instant | None:
+    def runs_left(self, begun: int) -> int:
         """
-        Return the time one interval after *closed_at*.
+        Return how many runs the schedule may still start where it has started *begun*.
         """
-        return first_occurrence(self.schedule, closed_at)
+        most = self.options.max_runs
+        return _UNBOUNDED if most is None else max(0, most - begun)
 
     def reaching(self, since: Instant) -> "Grid":
         """
@@ -134,10 +141,11 @@ class Grid:
         Return a nominal time with its due time.
         """
         span: int = self.options.jitter
-        if span:
-            following = next_occurrence(self.schedule, self.base, nominal_at)
-            if following is not None:
-                span = min(span, following - nominal_at)
+        if not span:
+            return Occurrence(nominal_at, nominal_at)
+        following = next_occurrence(self.schedule, self.base, nominal_at)
+        if following is not None:
+            span = min(span, following - nominal_at)
         late = drawn(f"{self.task_id}@{nominal_at}", Microseconds(span))
         return Occurrence(nominal_at, Instant(nominal_at + late))
 
@@ -146,6 +154,22 @@ class Grid:
         if nominal_at is None or (end is not None and nominal_at > end):
             return None
         return self.occurrence(nominal_at)
+
+
+def upcoming(state: TaskState) -> Occurrence | None:
+    """
+    Return what a task's state says is next; None if nothing is.
+    """
+    if state.next_nominal_at is None or state.next_run_at is None:
+        return None
+    return Occurrence(state.next_nominal_at, state.next_run_at)
+
+
+def times_of(occurrence: Occurrence | None) -> tuple[Instant | None, Instant | None]:
+    """
+    Return the nominal and the due time as events have them: None, twice, where nothing is next.
+    """
+    return (None, None) if occurrence is None else (occurrence.nominal_at, occurrence.due_at)
 
 
 def grid_of(state: TaskState) -> Grid:

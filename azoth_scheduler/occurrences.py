@@ -15,7 +15,7 @@ from azoth_scheduler.events import (
     TaskRunBuffered,
     TaskRunSkipped,
 )
-from azoth_scheduler.grid import Grid, Occurrence, grid_of
+from azoth_scheduler.grid import Grid, Occurrence, grid_of, times_of, upcoming
 from azoth_scheduler.schedules import is_fixed_delay, is_recurring
 from azoth_scheduler.task import OpenRun, TaskState, is_held
 
@@ -44,11 +44,10 @@ def catch_up(state: TaskState, now: Instant) -> CaughtUp | None:
     """
     Decide the occurrences due at *now*; None if none is.
     """
-    nominal, due = state.next_nominal_at, state.next_run_at
-    if nominal is None or due is None or due > now:
+    pending = upcoming(state)
+    if pending is None or pending.due_at > now:
         return None
-    grid, schedule = grid_of(state), state.definition.schedule
-    pending = Occurrence(nominal, due)
+    grid, schedule, nominal = grid_of(state), state.definition.schedule, pending.nominal_at
     if pending != grid.occurrence(nominal):
         # A retry that an edit has kept: it was decided before, and overlap decides what is behind.
         following = None if _spent(state, 1) else grid.next(nominal)
@@ -141,10 +140,7 @@ def _fresh_from(state: TaskState, now: Instant) -> Instant | None:
 
 def _left(state: TaskState) -> int:
     # How many runs the schedule may still start, those not counted that are kept already.
-    most = state.definition.options.max_runs
-    if most is None:
-        return 10**9
-    return max(0, most - state.runs_started - len(state.buffered))
+    return grid_of(state).runs_left(state.runs_started + len(state.buffered))
 
 
 def _spent(state: TaskState, more: int) -> bool:
@@ -204,8 +200,8 @@ def overlapped(
     and `cancel_other` decide at the occurrence's own time. One-shots wait, and nothing is decided
     while the task is held or another run is open.
     """
-    schedule, nominal, due = state.definition.schedule, state.next_nominal_at, state.next_run_at
-    if nominal is None or due is None or due >= closed_at:
+    schedule, pending = state.definition.schedule, upcoming(state)
+    if pending is None or pending.due_at >= closed_at:
         return ()
     if not is_recurring(schedule) or is_fixed_delay(schedule) or is_held(state):
         return ()
@@ -213,7 +209,7 @@ def overlapped(
         return ()
     if any(run is not closing for run in state.runs):
         return ()
-    grid = grid_of(state)
+    grid, nominal = grid_of(state), pending.nominal_at
     last = grid.latest_due(nominal, Instant(closed_at - 1)) or nominal
     room = capacity(state, state.definition.options.overlap)
     kept = _walk(grid, nominal, last, min(room, _left(state)))
@@ -250,8 +246,8 @@ def expired(state: TaskState, now: Instant) -> TaskRunSkipped | None:
     gone = [at for at in state.buffered if fresh_from is not None and at < fresh_from]
     if not gone:
         return None
-    upcoming = _upcoming(state)
-    return _skipped(state, now, (gone[0], gone[-1]), (len(gone), True), "expired", upcoming)
+    reach = (gone[0], gone[-1])
+    return _skipped(state, now, reach, (len(gone), True), "expired", upcoming(state))
 
 
 def delayed_after(state: TaskState, run: OpenRun, closed_at: Instant) -> Occurrence | None:
@@ -266,22 +262,17 @@ def delayed_after(state: TaskState, run: OpenRun, closed_at: Instant) -> Occurre
     return grid_of(state).after_closing(closed_at)
 
 
-def _upcoming(state: TaskState) -> Occurrence | None:
-    if state.next_nominal_at is None or state.next_run_at is None:
-        return None
-    return Occurrence(state.next_nominal_at, state.next_run_at)
-
-
 def _buffered(
     state: TaskState, at: Instant, nominals: tuple[Instant, ...], following: Occurrence | None
 ) -> TaskRunBuffered:
+    next_nominal_at, next_run_at = times_of(following)
     return TaskRunBuffered(
         task_id=state.task_id,
         generation=state.generation,
         at=at,
         nominals=nominals,
-        next_nominal_at=None if following is None else following.nominal_at,
-        next_run_at=None if following is None else following.due_at,
+        next_nominal_at=next_nominal_at,
+        next_run_at=next_run_at,
     )
 
 
@@ -293,6 +284,7 @@ def _skipped(  # noqa: PLR0917 - the fields of the event, in its order
     reason: SkipReason,
     following: Occurrence | None,
 ) -> TaskRunSkipped:
+    next_nominal_at, next_run_at = times_of(following)
     return TaskRunSkipped(
         task_id=state.task_id,
         generation=state.generation,
@@ -302,6 +294,6 @@ def _skipped(  # noqa: PLR0917 - the fields of the event, in its order
         first=reach[0],
         last=reach[1],
         reason=reason,
-        next_nominal_at=None if following is None else following.nominal_at,
-        next_run_at=None if following is None else following.due_at,
+        next_nominal_at=next_nominal_at,
+        next_run_at=next_run_at,
     )

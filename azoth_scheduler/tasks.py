@@ -15,6 +15,7 @@ from azoth_scheduler._arguments import (
     check_group,
     check_if_exists,
     check_limit,
+    check_request,
     tagged_set,
 )
 from azoth_scheduler.backfilling import backfilled
@@ -390,7 +391,6 @@ class Tasks:
         return ScheduledTask.of(state, self._settings)
 
     def _checked(self, request: ScheduleTaskRequest) -> ScheduleTaskRequest:
-        if not isinstance(request, ScheduleTaskRequest):
-            raise TypeError(f"expected a ScheduleTaskRequest, got {request!r}")
+        check_request(request)
         check_by_handler(self._handlers, request.task_type, request.task_id, request.payload)
         return request
