@@ -10,7 +10,7 @@ nothing. Rounds alternate, so that a busy machine slows both, and the medians ar
 import sqlite3
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 from statistics import median
@@ -36,10 +36,13 @@ CREATE TABLE events (
 """
 RAW_INSERT: Final = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 
-Rate = Callable[[], float]
+THREADS: Final = (1, 4, 16)
+
+Step = Callable[[], int]
+"""Appends once, and says how many events."""
 
 
-def raw_appends(path: Path, per_commit: int, *, spread: bool) -> Callable[[], int]:
+def raw_appends(path: Path, per_commit: int, *, spread: bool) -> Step:
     """
     Return what commits so many events with the driver alone, and says how many.
     """
@@ -69,7 +72,7 @@ def raw_appends(path: Path, per_commit: int, *, spread: bool) -> Callable[[], in
     return commit
 
 
-def our_appends(store: EventStore, per_commit: int, *, spread: bool) -> Callable[[], int]:
+def our_appends(store: EventStore, per_commit: int, *, spread: bool) -> Step:
     """
     Return what appends so many events, and says how many.
     """
@@ -93,7 +96,7 @@ def one_write(stream: int, size: int) -> Write:
     return Write(f"task-{stream % STREAMS}", events, ANY)
 
 
-def rate(step: Callable[[], int]) -> float:
+def rate(step: Step) -> float:
     """
     Return how many events a second *step* writes.
     """
@@ -103,7 +106,7 @@ def rate(step: Callable[[], int]) -> float:
     return written / took
 
 
-def threaded_rate(step: Callable[[], int], threads: int) -> float:
+def threaded_rate(step: Step, threads: int) -> float:
     """
     Return how many events a second so many threads write together.
     """
@@ -121,15 +124,11 @@ def threaded_rate(step: Callable[[], int], threads: int) -> float:
     return sum(rates)
 
 
-def compare(folder: Path, per_commit: int, rounds: int, *, spread: bool) -> None:
+def compare(ours: Step, raw: Step, per_commit: int, rounds: int, *, spread: bool) -> None:
     """
     Print one line: ours, raw, and their ratio.
     """
-    name = f"{per_commit}-{spread}"
-    raw = raw_appends(folder / f"raw-{name}.db", per_commit, spread=spread)
-    with open_store(f"sqlite:///{folder}/ours-{name}.db") as store:
-        ours = our_appends(store, per_commit, spread=spread)
-        pairs = [(rate(ours), rate(raw)) for _ in range(rounds)]
+    pairs = [(rate(ours), rate(raw)) for _ in range(rounds)]
     our_rate, raw_rate = (median(side) for side in zip(*pairs, strict=True))
     where = "over 1,000 streams" if spread else "to one stream at a time"
     ratio = median(ours / raw for ours, raw in pairs)
@@ -139,29 +138,57 @@ def compare(folder: Path, per_commit: int, rounds: int, *, spread: bool) -> None
     )
 
 
-def compare_threads(folder: Path, counts: Sequence[int], rounds: int) -> None:
+def compare_threads(store: EventStore, rounds: int) -> None:
     """
     Print how many single appends a second come from several threads.
     """
-    with open_store(f"sqlite:///{folder}/threads.db") as store:
-        step = our_appends(store, 1, spread=True)
-        for threads in counts:
-            ours = median(threaded_rate(step, threads) for _ in range(rounds))
-            print(f"   1 per append, {threads:>2} threads {ours:>24,.0f}/s")
+    step = our_appends(store, 1, spread=True)
+    for threads in THREADS:
+        ours = median(threaded_rate(step, threads) for _ in range(rounds))
+        print(f"   1 per append, {threads:>2} threads {ours:>24,.0f}/s")
+
+
+def ask(engine: str, urls: Callable[[str], str], raw: Callable[..., Step], place: Path) -> None:
+    """
+    Print all lines of one engine.
+
+    Args:
+        engine: What is measured, for the headline.
+        urls: From the name of a log to its URL.
+        raw: Makes the raw appends: `raw(path, per_commit, spread=...)`.
+        place: An empty folder.
+    """
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    print(f"{engine}, 200 bytes an event")
+    for per_commit, spread in ((1, True), (100, True), (100, False)):
+        name = f"{per_commit}-{spread}"
+        theirs = raw(place / f"raw-{name}", per_commit, spread=spread)
+        with open_store(urls(f"ours-{name}")) as store:
+            ours = our_appends(store, per_commit, spread=spread)
+            compare(ours, theirs, per_commit, rounds, spread=spread)
+    with open_store(urls("threads")) as store:
+        compare_threads(store, rounds)
+
+
+def folder() -> "tempfile.TemporaryDirectory[str]":
+    """
+    Return an empty folder, where the command line says or here.
+    """
+    return tempfile.TemporaryDirectory(dir=sys.argv[2] if len(sys.argv) > 2 else ".")
 
 
 def main() -> None:
     """
     Ask the question.
     """
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
-    with tempfile.TemporaryDirectory(dir=sys.argv[2] if len(sys.argv) > 2 else ".") as folder:
-        place = Path(folder).resolve()
-        print("SQLite, synchronous=FULL, 200 bytes an event")
-        compare(place, 1, rounds, spread=True)
-        compare(place, 100, rounds, spread=True)
-        compare(place, 100, rounds, spread=False)
-        compare_threads(place, (1, 4, 16), rounds)
+    with folder() as made:
+        place = Path(made).resolve()
+        ask(
+            "SQLite, synchronous=FULL",
+            lambda name: f"sqlite:///{place}/{name}.db",
+            raw_appends,
+            place,
+        )
     memory = open_store("memory://")
     print(f"memory, 1 per append {rate(our_appends(memory, 1, spread=True)):>21,.0f}/s")
 

@@ -8,24 +8,18 @@ checks nothing. Rounds alternate, so that a busy machine slows both, and the med
 """
 
 import struct
-import sys
-import tempfile
-from collections.abc import Callable
 from itertools import count
 from pathlib import Path
-from statistics import median
 from typing import Final
 
 import lmdb
-from append import DATA, STREAMS, our_appends, rate, threaded_rate
-
-from azoth.urls import open_store
+from append import DATA, STREAMS, Step, ask, folder
 
 MAP_BYTES: Final = 1 << 30
 FIELDS: Final = struct.Struct(">QQqIBB")
 
 
-def raw_appends(path: Path, per_commit: int, *, spread: bool) -> Callable[[], int]:
+def raw_appends(path: Path, per_commit: int, *, spread: bool) -> Step:
     """
     Return what commits so many events with the binding alone, and says how many.
     """
@@ -51,40 +45,18 @@ def raw_appends(path: Path, per_commit: int, *, spread: bool) -> Callable[[], in
     return commit
 
 
-def compare(folder: Path, per_commit: int, rounds: int, *, spread: bool) -> None:
-    """
-    Print one line: ours, raw, and their ratio.
-    """
-    name = f"{per_commit}-{spread}"
-    raw = raw_appends(folder / f"raw-{name}", per_commit, spread=spread)
-    with open_store(f"lmdb:///{folder}/ours-{name}", map_size=MAP_BYTES) as store:
-        ours = our_appends(store, per_commit, spread=spread)
-        pairs = [(rate(ours), rate(raw)) for _ in range(rounds)]
-    our_rate, raw_rate = (median(side) for side in zip(*pairs, strict=True))
-    where = "over 1,000 streams" if spread else "to one stream at a time"
-    ratio = median(ours / raw for ours, raw in pairs)
-    print(
-        f"{per_commit:>4} per commit, {where:<24}"
-        f"{our_rate:>10,.0f}/s   raw {raw_rate:>10,.0f}/s   ratio {ratio:.2f}"
-    )
-
-
 def main() -> None:
     """
     Ask the question.
     """
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
-    with tempfile.TemporaryDirectory(dir=sys.argv[2] if len(sys.argv) > 2 else ".") as folder:
-        place = Path(folder).resolve()
-        print("LMDB, every commit synced, 200 bytes an event")
-        compare(place, 1, rounds, spread=True)
-        compare(place, 100, rounds, spread=True)
-        compare(place, 100, rounds, spread=False)
-        with open_store(f"lmdb:///{place}/threads") as store:
-            step = our_appends(store, 1, spread=True)
-            for threads in (1, 4, 16):
-                ours = median(threaded_rate(step, threads) for _ in range(rounds))
-                print(f"   1 per append, {threads:>2} threads {ours:>24,.0f}/s")
+    with folder() as made:
+        place = Path(made).resolve()
+        ask(
+            "LMDB, every commit synced",
+            lambda name: f"lmdb:///{place}/{name}?map_size={MAP_BYTES}",
+            raw_appends,
+            place,
+        )
 
 
 if __name__ == "__main__":
