@@ -5,7 +5,7 @@ The scheduler as its users see it: tasks in, runs out, and a loop that makes pas
 import asyncio
 import os
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import nullcontext
 from datetime import datetime, timedelta
 from logging import getLogger
@@ -39,7 +39,8 @@ from azoth_scheduler.retries import ATTEMPTS_MAX, RetryPolicy, from_max_retries
 from azoth_scheduler.settings import Settings, check_policy, defaults_of, positive
 from azoth_scheduler.table import ScheduleTable
 from azoth_scheduler.tasks import Tasks
-from azoth_scheduler.worker import Worker, Workshop
+from azoth_scheduler.worker import Phase, Worker
+from azoth_scheduler.workshop import Workshop
 
 __all__ = ["SLOTS_MAX", "WORKER_BYTES_MAX", "Scheduler"]
 
@@ -290,6 +291,40 @@ class Scheduler(Tasks):
         Returns:
             Whether nothing runs any more.
         """
+        draining = self.draining(timeout)
+        while True:
+            try:
+                self._bell.wait(next(draining))
+            except StopIteration as ended:
+                return bool(ended.value)
+
+    # For whoever drives schedulers himself, many on one thread, as the simulation does.
+
+    def phases(self) -> Generator[Phase, None, Instant | None]:
+        """
+        Make one pass as `step` does, and stop wherever others may act before it goes on.
+
+        Returns:
+            When to look again; None if nothing is known to come.
+        """
+        return self._worker.phases()
+
+    def renew(self) -> None:
+        """
+        Renew the lease if it is time to; `run` does that on a thread of its own.
+        """
+        self._keeper.renew()
+
+    def draining(self, timeout: timedelta | float) -> Generator[float, None, bool]:
+        """
+        Do what `drain` does, and stop wherever it waits.
+
+        Yields:
+            How many seconds to wait, unless something ends before.
+
+        Returns:
+            Whether nothing runs any more.
+        """
         grace = microseconds_of(timeout, "timeout")
         self._worker.claiming = False
         began = self._clock.monotonic()
@@ -300,7 +335,7 @@ class Scheduler(Tasks):
                 return not self._worker.busy
             if spent >= grace * 3 // 4:
                 self._worker.ask_to_stop()
-            self._bell.wait(min(self._pause(looks_at), _seconds(grace - spent), 0.1))
+            yield min(self._pause(looks_at), _seconds(grace - spent), 0.1)
 
     def close(self) -> None:
         """

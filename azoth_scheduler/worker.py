@@ -3,64 +3,38 @@ One pass of a scheduler in the world: gather, plan, act; each touches only its o
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from logging import getLogger
-from typing import Final
+from typing import Final, Literal, TypeAlias, cast
 
-from attrs import define, frozen
+from attrs import define
 
-from azoth.clocks import Clock, Instant, Microseconds
+from azoth.clocks import Instant, Microseconds
 from azoth.errors import OutcomeUnknown, StoreBusy, StoreError, StoreFull
-from azoth.store import EventStore
 from azoth.streams import WrongExpectedVersion
-from azoth_scheduler.bell import Bell
 from azoth_scheduler.chains import looked_at
 from azoth_scheduler.context import StopSignal
 from azoth_scheduler.events import TaskExecuted, TaskRunAbandoned
 from azoth_scheduler.execution import Dropped, Ended, Fence, Finished
-from azoth_scheduler.executors.base import Executor
-from azoth_scheduler.handlers import Handlers
-from azoth_scheduler.leases import LeaseKeeper, LeaseWatch, Survey
+from azoth_scheduler.leases import Survey
 from azoth_scheduler.packing import Parcel, packed
 from azoth_scheduler.plan import Gathered, Lost, Overdue, Plan, Start, Unit, plan
 from azoth_scheduler.projection.base import ScheduleProjection, Served
-from azoth_scheduler.settings import Settings
 from azoth_scheduler.starting import attempt_of
-from azoth_scheduler.table import ScheduleTable
 from azoth_scheduler.task import wake_at
 from azoth_scheduler.unit_parcels import ends_of, stale_in, unit_parcel, without_claims
+from azoth_scheduler.workshop import Workshop
 
-__all__ = ["Worker", "Workshop"]
+__all__ = ["Phase", "Worker"]
+
+Phase: TypeAlias = Literal["gathered", "appended", "refused"]
+"""How far a pass has come: it knows what to decide on, its events are in the log, they are not."""
 
 _logger: Final = getLogger("azoth_scheduler")
 
 _SHUTDOWN: Final = "shutdown"
 _BACKOFF_FIRST: Final = Microseconds(50_000)
 _BACKOFF_MAX: Final = Microseconds(5_000_000)
-
-
-@frozen(kw_only=True)
-class Workshop:
-    """
-    Hold what a worker works with; all of it is injected.
-
-    Attributes:
-        slots: How many attempts it runs at a time.
-        survey_every: How often it looks after the workers of other attempts.
-    """
-
-    store: EventStore
-    table: ScheduleTable
-    clock: Clock
-    executor: Executor
-    bell: Bell
-    handlers: Handlers
-    settings: Settings
-    keeper: LeaseKeeper
-    watch: LeaseWatch
-    served: Served
-    slots: int
-    survey_every: Microseconds
 
 
 @define
@@ -135,7 +109,18 @@ class Worker:
 
     def step(self) -> Instant | None:
         """
-        Make one pass; return when to look again: None if nothing is known to come.
+        Make one pass, all its phases at once; return when to look again: None if nothing is known.
+        """
+        phases = self.phases()
+        while True:
+            try:
+                next(phases)
+            except StopIteration as ended:
+                return cast("Instant | None", ended.value)
+
+    def phases(self) -> Generator[Phase, None, Instant | None]:
+        """
+        Make one pass, and stop wherever others may act before it goes on; close it for a crash.
 
         While the store is busy or full, or loses answers, passes are put off with growing waits.
         What ended is kept meanwhile, and its handler does not run again; claims are planned anew.
@@ -146,10 +131,12 @@ class Worker:
         self._again = False
         try:
             self._shop.keeper.renew()
-            self._act(plan(self._gather(now), now))
+            gathered = self._gather(now)
+            yield "gathered"
+            yield from self._act(plan(gathered, now))
             looks_at = self._next_look()
         except (StoreBusy, StoreFull, OutcomeUnknown) as error:
-            return Instant(now + self._hold(error))
+            return Instant(self._clock.now() + self._hold(error))
         self._held_until, self._backoff = None, _BACKOFF_FIRST
         self._doubted.clear()
         return looks_at
@@ -271,7 +258,7 @@ class Worker:
 
     # Act: append, then carry out what has landed.
 
-    def _act(self, planned: Plan) -> None:
+    def _act(self, planned: Plan) -> Generator[Phase, None, None]:
         for stop in planned.stops:
             if running := self._running.get(stop.fence):
                 running.stop.set(stop.reason)
@@ -279,9 +266,9 @@ class Worker:
             self._drop(fence)
         taken = 0
         for group in packed(unit_parcel(unit) for unit in planned.units):
-            taken = self._append(group, taken)
+            taken = yield from self._append(group, taken)
 
-    def _append(self, group: list[Parcel[Unit]], taken: int) -> int:
+    def _append(self, group: list[Parcel[Unit]], taken: int) -> Generator[Phase, None, int]:
         # *taken* slots were to be freed by outcomes that conflicted: in the log they are not free.
         while group:
             group, taken = without_claims(group, taken)
@@ -293,6 +280,7 @@ class Worker:
                 stale, group = stale_in(group, {one.stream for one in error.failures})
                 taken += sum(self._frees(parcel.item) for parcel in stale)
                 self._again = True
+                yield "refused"
             except OutcomeUnknown:
                 self._dangling.update(start.fence for one in group for start in one.item.starts)
                 self._surveyed = None
@@ -300,6 +288,7 @@ class Worker:
             else:
                 for parcel in group:
                     self._shop.table.foresee(parcel.writes[-1], parcel.item.changes)
+                yield "appended"
                 self._land([parcel.item for parcel in group])
                 break
         return taken
