@@ -94,7 +94,7 @@ from azoth.policies import (
 from azoth.processor import EventProcessor
 from azoth.projections import Digestible, DurableProjection, MemoryProjection, Projection
 from azoth.projector import Projector
-from azoth.replaying import digest, position_at, replay
+from azoth.replay import digest, position_at, replay
 from azoth.store import (
     BackupStore,
     DiagnosableStore,

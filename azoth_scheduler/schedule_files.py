@@ -33,7 +33,7 @@ from azoth_scheduler.requests import ScheduleTaskRequest
 from azoth_scheduler.retries import RetryPolicy
 from azoth_scheduler.schedules import Cron, Immediate, Interval, OneTime, Schedule
 
-__all__ = ["Declared", "Mistake", "declared_in", "load_schedules"]
+__all__ = ["Declared", "Mistake", "declared_in", "load_schedules", "request_of"]
 
 _KINDS: Final[Mapping[str, tuple[str, ...]]] = {
     "cron": ("tz", "dst", "day_match"),
@@ -125,6 +125,19 @@ def declared_in(content: bytes) -> Declared:
         if not found:
             requests.append(_request(entry))
     return Declared(tuple(requests), tuple(mistakes))
+
+
+def request_of(entry: Mapping[str, Any]) -> ScheduleTaskRequest:
+    """
+    Return what one entry declares.
+
+    Raises:
+        ValueError: There are mistakes; the message has all of them.
+    """
+    mistakes = list(_mistakes_of(entry, 1, set()))
+    if mistakes:
+        raise ValueError("; ".join(map(str, mistakes)))
+    return _request(entry)
 
 
 def _list(value: object) -> list[object]:
