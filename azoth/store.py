@@ -193,17 +193,21 @@ class BackupStore(Protocol):
 @runtime_checkable
 class RestorableStore(Protocol):
     """
-    Be a store that can take over a log as it is.
+    Be a store that can take over a log as it is, in as many steps as the log is long.
     """
 
     def restore(self, events: Iterable[Event]) -> None:
         """
-        Write *events* with the positions, versions and times they have.
+        Write *events*, which go on from the head, with the positions, versions and times they have.
 
-        Keys and checkpoints are not carried.
+        They are one commit, all or none, as large as an append may be. Keys and checkpoints are not
+        carried. `azoth.copying` takes over a log of any length by it.
+
+        Args:
+            events: Read before the store is locked.
 
         Raises:
-            ValueError: The store is not empty, or the events are not a log from 1 on.
+            ValueError: The events do not go on from the head, or are more than an append may hold.
         """
         ...
 

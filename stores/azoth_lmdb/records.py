@@ -55,7 +55,7 @@ SUM_MODULUS: Final = 2**64
 
 _CRC: Final = Struct(">I")
 _FORMAT: Final = Struct(">I")
-_HEAD: Final = Struct(">QqQQ?")
+_HEAD: Final = Struct(">QqQQ")
 _STREAM: Final = Struct(">QQ")
 _POSITION: Final = Struct(">Q")
 _KEY: Final = Struct(">32sQQ")
@@ -73,17 +73,15 @@ class Head:
         commit: The number of the commit that wrote this: every commit does, so that a snapshot
             of another commit than it claims to be is found.
         sum: Of the checksums of all keys, checkpoints and leases, so that a lost one is found.
-        restoring: Whether a log is being taken over, and what stands beyond the head is no log.
     """
 
     position: int
     recorded_at: int
     commit: int
     sum: int
-    restoring: bool
 
 
-NO_HEAD: Final = Head(0, 0, 0, 0, restoring=False)
+NO_HEAD: Final = Head(0, 0, 0, 0)
 """Before the first commit."""
 
 
@@ -127,7 +125,7 @@ def head_record(head: Head) -> bytes:
     """
     Return the record of the head.
     """
-    fields = head.position, head.recorded_at, head.commit, head.sum, head.restoring
+    fields = head.position, head.recorded_at, head.commit, head.sum
     return _sealed(b"head", b"head", _HEAD.pack(*fields))
 
 
@@ -136,11 +134,11 @@ def load_head(transaction: Transaction, commit: int) -> Head:
     Return the head, which the commit of that number wrote.
     """
     record = transaction.get(transaction.tables.azoth, b"head")
-    position, recorded_at, by, sum_, restoring = _opened(b"head", b"head", record, _HEAD)
+    position, recorded_at, by, sum_ = _opened(b"head", b"head", record, _HEAD)
     if by != commit:
         reason = f"commit {by} wrote the head, and the snapshot is of {commit}"
         raise StoreCorrupt(position=None, reason=reason)
-    return Head(position, recorded_at, by, sum_, restoring=bool(restoring))
+    return Head(position, recorded_at, by, sum_)
 
 
 def stream_record(name: bytes, version: int, last: int) -> bytes:

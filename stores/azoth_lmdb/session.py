@@ -2,7 +2,7 @@
 What a store object holds in one process: the environment, locks, the queue, and who waits.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -65,11 +65,12 @@ class Session(LookingSession):
         self.queue: Final = GroupCommit(self._commit)
         self.workers: Final = Workers(path / WORKERS)
 
-    def restore(self, events: Iterable[Event]) -> None:
+    def restore(self, events: Sequence[Event]) -> None:
         """
-        Write *events* into an empty log; the queue's lock is held.
+        Write *events*, which go on from the head; the queue's lock is held.
         """
-        self.bell.ring(self.writer.restore(events))
+        self.writer.restore(events)
+        self.bell.ring(self.writer.head)
 
     def close(self) -> None:
         """

@@ -33,7 +33,6 @@ class WriterState:
     Attributes:
         head: The position of the last event; 0 for an empty log.
         recorded_at: The time of the last event; 0 for an empty log.
-        restoring: Whether a log is being restored, or was when its process died.
     """
 
     def __init__(self) -> None:
@@ -45,7 +44,6 @@ class WriterState:
         self._sum = 0
         self.head = 0
         self.recorded_at = 0
-        self.restoring = False
 
     def refresh(self, transaction: Transaction) -> None:
         """
@@ -59,7 +57,7 @@ class WriterState:
             self._streams.clear()
             end = load_head(transaction, before)
             self.head, self.recorded_at = end.position, end.recorded_at
-            self._sum, self.restoring = end.sum, end.restoring
+            self._sum = end.sum
 
     def advance(self, head: int, recorded_at: int, versions: Mapping[str, int]) -> None:
         """
@@ -76,24 +74,12 @@ class WriterState:
         """
         self._sum, self._changed = sum_of(self._sum, old, new), True
 
-    def restore(self, *, goes_on: bool) -> None:
-        """
-        Take over that a log is being restored, or no longer, likewise.
-        """
-        self.restoring, self._changed = goes_on, True
-
     def save(self, transaction: Transaction) -> None:
         """
         Write the head, unless the transaction changes nothing.
         """
         if self._changed:
-            head = Head(
-                self.head,
-                self.recorded_at,
-                self._before + 1,
-                self._sum,
-                restoring=self.restoring,
-            )
+            head = Head(self.head, self.recorded_at, self._before + 1, self._sum)
             transaction.put(transaction.tables.azoth, b"head", head_record(head))
 
     def keep(self) -> None:

@@ -29,6 +29,7 @@ from azoth.events import (
     check_name,
 )
 from azoth.reading import check_read, check_wait
+from azoth.restoring import as_batch
 from azoth.sessions import Sessions
 from azoth.store import Finding, Lease, Problem, Progress
 from azoth.urls import StoreUrl, options_of
@@ -136,11 +137,12 @@ class LmdbStore:
 
     def restore(self, events: Iterable[Event]) -> None:
         """
-        Write *events* with the positions, versions and times they have; all or none.
+        Write *events*, which go on from the head, as they are; all or none.
         """
+        batch = as_batch(events)
         session = self._writing()
         with session.queue.exclusive():
-            session.restore(events)
+            session.restore(batch)
 
     def renew(self, worker: str, until: Instant) -> bool:
         """

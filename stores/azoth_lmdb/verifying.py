@@ -76,8 +76,7 @@ def _look_at_head(environment: Environment, _tell: _Tell) -> _Problems:
         head = load_head(transaction, transaction.number)
         cursor = transaction.cursor(transaction.tables.events)
         last = int.from_bytes(cursor.key()) if cursor.last() else 0
-    # While a log is being restored, what stands beyond the head is not there yet.
-    if last != head.position and not head.restoring:
+    if last != head.position:
         reason = f"the head is {head.position}, and the last event is at {last}"
         yield Problem(position=None, reason=reason)
 

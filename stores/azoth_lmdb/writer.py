@@ -2,7 +2,7 @@
 The one writer of a store object: its transactions, and the growth of the map.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import lmdb
@@ -15,14 +15,17 @@ from azoth.group_commit import Outcome
 from azoth_lmdb.environment import Environment
 from azoth_lmdb.faults import Faults
 from azoth_lmdb.options import LmdbOptions
-from azoth_lmdb.restoring import Work, clear, restore
+from azoth_lmdb.restoring import restore
 from azoth_lmdb.saving import save
 from azoth_lmdb.state import WriterState
 from azoth_lmdb.tables import Transaction
 
-__all__ = ["Writer"]
+__all__ = ["Work", "Writer"]
 
 Result = TypeVar("Result")
+
+Work = Callable[[Transaction, WriterState], Result]
+"""What is done in a transaction; done again, from the start, where the map had to grow."""
 
 
 class Writer:
@@ -78,19 +81,11 @@ class Writer:
 
         return self.write(append)
 
-    def restore(self, events: Iterable[Event]) -> int:
+    def restore(self, events: Sequence[Event]) -> None:
         """
-        Write *events* into an empty log, all or none, and return the new head.
+        Write *events*, which go on from the head, in one transaction.
         """
-
-        def take_over() -> int:
-            try:
-                return restore(self._transact, events)
-            finally:
-                # What it remembers of streams is from before.
-                self._state = WriterState()
-
-        return self._locked(take_over)
+        self.write(lambda transaction, state: restore(transaction, state, events))
 
     def write(self, work: Work[Result]) -> Result:
         """
@@ -100,21 +95,11 @@ class Writer:
             StoreBusy: Another process held the store for longer than the busy timeout.
             StoreError: What LMDB reported; nothing is written, unless it is `SyncFailed`.
         """
-
-        def on_whole_log(transaction: Transaction, state: WriterState) -> Result:
-            if state.restoring:
-                # The lock is ours, so nobody restores any more: that process died.
-                clear(transaction, state)
-            return work(transaction, state)
-
-        return self._locked(lambda: self._transact(on_whole_log))
-
-    def _locked(self, act: Callable[[], Result]) -> Result:
         self._faults.check()
         # No context managers here: they would cost a tenth of an append.
         self._lock.acquire(self._faults.busy_timeout)
         try:
-            return act()
+            return self._transact(work)
         except lmdb.Error as error:
             raise self._faults.translate(error) from error
         finally:

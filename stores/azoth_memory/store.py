@@ -29,7 +29,7 @@ from azoth.events import (
 )
 from azoth.reading import check_read, check_wait
 from azoth.records import encode_metadata
-from azoth.restoring import checked_log
+from azoth.restoring import as_batch, check_restored
 from azoth.store import Finding, Lease
 from azoth.urls import StoreUrl, options_of
 from azoth.waiting import Bell
@@ -137,13 +137,12 @@ class MemoryStore:
 
     def restore(self, events: Iterable[Event]) -> None:
         """
-        Write *events* with the positions, versions and times they have.
+        Write *events*, which go on from the head, as they are; all or none.
         """
-        restored = list(checked_log(events))
+        batch = as_batch(events)
         with self._opened() as log:
-            if log.head:
-                raise ValueError(f"the store has {log.head} events; restore into a new one")
-            for event in restored:
+            check_restored(batch, log)
+            for event in batch:
                 log.add(event, len(event.data) + len(encode_metadata(event.metadata)))
             self._bell.ring(log.head)
 

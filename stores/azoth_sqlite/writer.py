@@ -3,7 +3,7 @@ The one writer of a store object: its transactions, and the WAL's way into the d
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from logging import getLogger
 from typing import Final, TypeVar
 
@@ -76,11 +76,15 @@ class Writer:
 
         return self.write(append)
 
-    def restore(self, events: Iterable[Event]) -> int:
+    def restore(self, events: Sequence[Event]) -> None:
         """
-        Write *events* into an empty log, all or none, and return the new head.
+        Write *events*, which go on from the head, in one transaction.
         """
-        return self.write(lambda cursor: restore(cursor, self._state, events))
+
+        def take_over(cursor: sqlite3.Cursor) -> None:
+            self._pages += restore(cursor, self._state, events)
+
+        self.write(take_over)
 
     def write(self, work: Callable[[sqlite3.Cursor], Result]) -> Result:
         """

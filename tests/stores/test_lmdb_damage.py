@@ -1,5 +1,5 @@
 """
-Damage, full disks, half a restore and other programs' files: nothing is lost, nothing is believed.
+Damage, full disks and other programs' files: nothing is lost, nothing is believed.
 """
 
 import errno
@@ -23,7 +23,6 @@ from azoth.errors import (
 from azoth.events import Checkpoint, Event, Query
 from azoth.faults import SyncFailed
 from azoth.testing import ManualClock
-from azoth_lmdb import restoring
 from azoth_lmdb.faults import Faults
 from azoth_lmdb.records import format_record
 from azoth_lmdb.store import LmdbStore
@@ -343,65 +342,6 @@ def test_a_store_that_cannot_grow_says_so_and_goes_on(
 
     assert done.returncode == 0, done.stderr
     assert words in done.stdout
-
-
-def test_a_restore_that_fails_leaves_an_empty_store(
-    store: LmdbStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """
-    It is several commits, of which all count or none.
-    """
-    monkeypatch.setattr(restoring, "EVENTS_AT_ONCE", 3)
-    log = whole_log(tmp_path)
-    with pytest.raises(ZeroDivisionError):
-        store.restore(event if event.position < 8 else 1 / 0 for event in log)  # type: ignore[misc]
-    assert store.read().head == 0
-    assert store.verify() == []
-
-    store.restore(log)
-    assert store.read().events == log
-    assert store.verify() == []
-    assert store.append(write("new")).first == len(log) + 1
-    with pytest.raises(ValueError, match="restore into a new one"):
-        store.restore(log)
-
-
-def test_what_a_killed_restore_left_is_removed_by_the_next_writer(
-    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """
-    Until then it is nowhere: no read, no check and no backup sees it.
-    """
-    monkeypatch.setattr(restoring, "EVENTS_AT_ONCE", 3)
-    log = whole_log(tmp_path)
-
-    def fail(*_: object) -> None:
-        raise StoreFailed(reason="the process is dead")
-
-    with opened(path) as store, monkeypatch.context() as patch:
-        patch.setattr(restoring, "clear", fail)
-        with pytest.raises(ZeroDivisionError):
-            store.restore(event if event.position < 8 else 1 / 0 for event in log)  # type: ignore[misc]
-
-    with opened(path) as store:
-        assert store.read().head == 0
-        assert store.read(Query(stream="a-1")).events == []
-        assert store.verify() == []
-        store.restore(log)
-        assert store.read().events == log
-    with opened(path) as store:
-        assert store.append(write("a-1")).versions == {"a-1": 4}
-        assert store.verify() == []
-
-
-def whole_log(folder: Path) -> list[Event]:
-    """
-    Return the events of a log that was written elsewhere.
-    """
-    with opened(folder / "other") as other:
-        other.append(write("a-1", 3), write("b", 4))
-        other.append(write("a-2", 4))
-        return list(other.read().events)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -9,7 +9,7 @@ import pytest
 
 from azoth.clocks import Instant
 from azoth.errors import StoreClosed
-from azoth.events import Checkpoint, Event, NewEvent, Query, Write
+from azoth.events import APPEND_EVENTS_MAX, Checkpoint, Event, NewEvent, Query, Write
 from azoth.store import (
     BackupStore,
     EventStore,
@@ -105,8 +105,11 @@ class CapabilityContract(StoreSuite):
         if not self.can("restore"):
             return
         log = _log()
+        restore = cast("RestorableStore", store).restore
 
-        cast("RestorableStore", store).restore(iter(log))
+        restore(iter(log[:2]))
+        restore(())
+        restore(log[2:])
 
         assert everything(store) == log
         assert everything(store, Query(stream="a")) == [e for e in log if e.stream == "a"]
@@ -115,24 +118,45 @@ class CapabilityContract(StoreSuite):
         assert answer.first == len(log) + 1
         assert everything(store)[-1].recorded_at == log[-1].recorded_at
 
-    def test_only_a_log_is_restored_and_only_into_an_empty_store(self, store: EventStore) -> None:
+    def test_only_what_goes_on_from_the_head_is_restored(self, store: EventStore) -> None:
         """
-        A hole, a double, a wrong version or time is a `ValueError`, and nothing remains.
+        A hole, a double, a wrong version or time is a `ValueError`, and nothing of it remains.
         """
         if not self.can("restore"):
             return
         log = _log()
         restore = cast("RestorableStore", store).restore
-        for wrong in _wrong_logs(log):
-            with pytest.raises(ValueError, match=r"position|version|recorded"):
-                restore(wrong)
-            assert (store.read().head, store.wait(0, 0)) == (0, 0)
-        with pytest.raises(ZeroDivisionError):
-            restore(_failing(log))
-        assert store.append(write("a", 1, 0)).first == 1
-        with pytest.raises(ValueError, match="new one"):
+        for there in (0, 2):
+            restore(log[store.read().head : there])
+            for wrong in _wrong_logs(log):
+                with pytest.raises(ValueError, match=r"position|version|recorded"):
+                    restore(wrong[there:])
+                assert (store.read().head, store.wait(0, 0)) == (there, there)
+            with pytest.raises(ZeroDivisionError):
+                restore(_failing(log[there:]))
+            assert store.read().head == there
+        with pytest.raises(ValueError, match="follows 2"):
             restore(log)
-        assert len(everything(store)) == 1
+
+        restore(log[2:])
+
+        assert everything(store) == log
+
+    def test_a_restore_is_as_large_as_an_append_may_be(self, store: EventStore) -> None:
+        """
+        What is larger is a `ValueError`, and nothing of it remains.
+        """
+        if not self.can("restore"):
+            return
+        restore = cast("RestorableStore", store).restore
+        log = [_event(position, "a", position) for position in range(1, APPEND_EVENTS_MAX + 2)]
+        with pytest.raises(ValueError, match="several times"):
+            restore(log)
+        assert store.read().head == 0
+
+        restore(log[:-1])
+
+        assert store.read().head == APPEND_EVENTS_MAX
 
     def test_leases_are_kept_apart_from_the_log(self, store: EventStore) -> None:
         """

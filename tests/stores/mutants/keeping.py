@@ -11,7 +11,7 @@ from azoth.appending import AppendRequest, check_append
 from azoth.clocks import Clock, Instant
 from azoth.events import Appended, Checkpoint, Event, Write
 from azoth.records import encode_metadata
-from azoth.restoring import checked_log
+from azoth.restoring import check_restored
 from azoth_memory.log import MemoryLog
 from azoth_memory.store import MemoryStore
 from azoth_sqlite.options import SqliteOptions
@@ -62,9 +62,8 @@ class RestoresInPart(MemoryStore):
 
     def restore(self, events: Iterable[Event]) -> None:
         with self._opened() as log:
-            if log.head:
-                raise ValueError("restore into a new one")
-            for event in checked_log(events):
+            for event in events:
+                check_restored([event], log)
                 log.add(event, len(event.data) + len(encode_metadata(event.metadata)))
                 self._bell.ring(log.head)
 

@@ -173,7 +173,7 @@ MUTANTS: Final = (
         "test_the_log_outlives_the_object",
         claims=frozenset({"durable", "leases", "restore"}),
     ),
-    _memory(keeping.RestoresInPart, "test_only_a_log_is_restored_and_only_into_an_empty_store"),
+    _memory(keeping.RestoresInPart, "test_only_what_goes_on_from_the_head_is_restored"),
     _memory(keeping.KeepsTheLongestLease, "test_leases_are_kept_apart_from_the_log"),
     _sqlite(keeping.ForgetsItsKeysAtItsEnd, "test_keys_outlive_the_object"),
     _sqlite(keeping.TrustsWhatItRemembers, "test_objects_on_one_log_see_each_other"),
