@@ -20,7 +20,7 @@ from azoth.errors import (
     StoreFailed,
     StoreFull,
 )
-from azoth.events import Checkpoint, Event, Query
+from azoth.events import Checkpoint, Query
 from azoth.faults import SyncFailed
 from azoth.testing import ManualClock
 from azoth_lmdb.faults import Faults
