@@ -1,9 +1,11 @@
 """
 What a user's own tests need.
 
-A clock that is moved by hand, tests of deciders that read as sentences, a store that fails on
-purpose, and for store authors a suite (`azoth.testing.conformance`) and a machine that compares two
-stores (`azoth.testing.model`).
+A clock that is moved by hand, tests of deciders that read as sentences, and a store that fails on
+purpose. For authors of stores a suite (`azoth.testing.conformance`) and a machine that compares two
+stores (`azoth.testing.model`); for authors of projections a machine that compares one with its log
+(`azoth.testing.projecting`). Strategies of Hypothesis for all that goes into a log are in
+`azoth.testing.strategies`.
 """
 
 from azoth.testing.clock import ManualClock

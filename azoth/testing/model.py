@@ -14,15 +14,22 @@ from tempfile import TemporaryDirectory
 from typing import Any, ClassVar, Final, cast
 
 from attrs import fields, frozen
-from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, precondition, rule
 
 from azoth.clocks import Instant
 from azoth.errors import AzothError
 from azoth.events import INTEGER_MAX, Appended, Checkpoint, NewEvent, Page, Query, Write
 from azoth.store import EventStore, LeaseStore, VerifiableStore
 from azoth.streams import ANY, EXISTS, ExpectedVersion
+from azoth.testing._hypothesis import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    st,
+)
 from azoth.testing.clock import ManualClock
+from azoth.testing.strategies import Append
 from azoth.urls import open_store
 
 __all__ = ["StoreModel"]
@@ -76,16 +83,6 @@ class _Moved:
     consumer: str
     previous: int | _Current
     by: int
-
-
-@frozen
-class _Append:
-    writes: Sequence[Write]
-    checkpoint: Checkpoint | None
-    key: str | None
-
-    def __call__(self, store: EventStore) -> Appended:
-        return store.append(*self.writes, checkpoint=self.checkpoint, key=self.key)
 
 
 _RIGHT_OR_OFF: Final = st.builds(_Current, st.sampled_from([0, 0, 0, 1]))
@@ -322,7 +319,7 @@ class StoreModel(RuleBasedStateMachine):
         self.subject.close()
         self.agree(lambda store: store.read())
         self.agree(lambda store: store.wait(0, 0))
-        self.agree(_Append([_ONE], None, None))
+        self.agree(Append([_ONE]))
 
     def _set_the_clock(self, minutes: int) -> None:
         self.clock.set(_BEGIN + timedelta(minutes=minutes))
@@ -331,7 +328,7 @@ class StoreModel(RuleBasedStateMachine):
         self, writes: Sequence[_Asked], moved: _Moved | None, key: str | None
     ) -> Callable[[EventStore], Appended]:
         checkpoint = None if moved is None else self._checkpoint_of(moved)
-        append = _Append([self._write_of(asked) for asked in writes], checkpoint, key)
+        append = Append([self._write_of(asked) for asked in writes], checkpoint, key)
         self.agree(append)
         return append
 
