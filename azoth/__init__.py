@@ -92,9 +92,15 @@ from azoth.policies import (
     StopProcessor,
 )
 from azoth.processor import EventProcessor
-from azoth.projections import Digestible, DurableProjection, MemoryProjection, Projection
+from azoth.projections import (
+    Digestible,
+    DurableProjection,
+    MemoryProjection,
+    Projection,
+    Tabular,
+)
 from azoth.projector import Projector
-from azoth.replay import digest, position_at, replay
+from azoth.replay import bisect, diff, digest, position_at, replay, state_at, what_if, why
 from azoth.store import (
     BackupStore,
     DiagnosableStore,
@@ -215,6 +221,7 @@ __all__ = [
     "StoreUrl",
     "SystemClock",
     "SystemWrite",
+    "Tabular",
     "TypedJson",
     "UndecodableEvent",
     "UnknownEventType",
@@ -224,8 +231,10 @@ __all__ = [
     "Version",
     "Write",
     "WrongExpectedVersion",
+    "bisect",
     "category_of",
     "datetime_of",
+    "diff",
     "digest",
     "event_handler",
     "handle",
@@ -237,6 +246,9 @@ __all__ = [
     "open_store",
     "position_at",
     "replay",
+    "state_at",
     "subscribe",
     "timedelta_of",
+    "what_if",
+    "why",
 ]

@@ -39,6 +39,22 @@ class Digest:
     def __repr__(self) -> str:
         return f"Digest({self.hexdigest()!r})"
 
+    @classmethod
+    def of(cls, hexdigest: str, count: int) -> "Digest":
+        """
+        Return the digest of *count* rows whose hash is *hexdigest*, to go on from there.
+        """
+        digest = cls()
+        digest._sum, digest._count = int(hexdigest, 16), count
+        return digest
+
+    @property
+    def count(self) -> int:
+        """
+        Return how many rows are in.
+        """
+        return self._count
+
     def add(self, row: bytes) -> None:
         """
         Put a row in; the same row twice counts twice.

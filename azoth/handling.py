@@ -71,18 +71,27 @@ def load(
     decider: Decider[S, C, E],
     registry: Registry,
     *,
+    until: int | None = None,
     page_size: int = _PAGE,
 ) -> Loaded[S]:
     """
     Return the state of *stream*, all of it from one moment however many pages it takes.
 
+    Args:
+        store: Where the stream is.
+        stream: The stream's name.
+        decider: The rules.
+        registry: The types of its events.
+        until: The last position that counts; None for the head.
+        page_size: How many events are held in memory.
+
     Raises:
         UndecodableEvent: The data of an event does not fit its class.
     """
     query = Query(stream=stream)
-    page = store.read(query, limit=page_size)
+    page = store.read(query, until=until, limit=page_size)
     # The head of the first page bounds the later ones: their snapshots are newer.
-    head = page.head
+    head = page.head if until is None else min(page.head, Position(until))
     state, version, skipped = decider.initial, 0, 0
     while True:
         for event in page.events:

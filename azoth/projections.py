@@ -6,15 +6,23 @@ saves its rows and its position together, so it can stop anywhere and go on.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Final, Generic, Protocol, TypeVar, runtime_checkable
+from functools import cache
+from typing import Final, Generic, Protocol, TypeVar, cast, get_args, get_origin, runtime_checkable
 
 from azoth._conversion import make_converter
 from azoth.digests import Digest
 from azoth.events import ALL, Event, Query
-from azoth.json_format import STDLIB
+from azoth.json_format import FASTEST, STDLIB
 from azoth.marks import Mark
 
-__all__ = ["Digestible", "DurableProjection", "MemoryProjection", "Projection", "bytes_of_row"]
+__all__ = [
+    "Digestible",
+    "DurableProjection",
+    "MemoryProjection",
+    "Projection",
+    "Tabular",
+    "bytes_of_row",
+]
 
 R = TypeVar("R")
 
@@ -101,6 +109,20 @@ class Digestible(Protocol):
     def digest(self) -> str:
         """
         Return a hash of all rows that depends on them alone.
+        """
+        ...
+
+
+@runtime_checkable
+class Tabular(Projection, Digestible, Protocol):
+    """
+    Be a projection whose rows can be looked at one by one, and hashed.
+    """
+
+    @property
+    def rows(self) -> Mapping[str, object]:
+        """
+        Return the rows by key; they are values, and equal ones are equal.
         """
         ...
 
@@ -194,6 +216,35 @@ class MemoryProjection(Generic[R]):
         """
         return self._digest.hexdigest()
 
+    def dump(self) -> Sequence[bytes]:
+        """
+        Return rows, position and digest as bytes, for `azoth.replay.Snapshots`.
+
+        Nothing is returned where the bytes would not tell all: the subclass does not say what its
+        rows are (`MemoryProjection[int]` does), or keeps attributes of its own beside the rows.
+        """
+        if _row_type(type(self)) is None or vars(self).keys() - _attributes():
+            return ()
+        rows = {key: _CONVERTER.unstructure(row) for key, row in self._rows.items()}
+        return (FASTEST.dumps([self.position, self.digest(), rows]),)
+
+    def load(self, parts: Sequence[bytes]) -> None:
+        """
+        Become what `dump` has written.
+
+        Raises:
+            Exception: It is something else, or rows come back as other values than they were.
+        """
+        kind = _row_type(type(self))
+        (data,) = parts
+        position, digest, rows = FASTEST.loads(data)
+        for key, row in rows.items():
+            self._rows[key] = cast("R", _CONVERTER.structure(row, cast("type", kind)))
+            self._digest.add(bytes_of_row(key, self._rows[key]))
+        if self.digest() != digest:
+            raise ValueError(f"the rows of {self.name!r} do not come back as they were")
+        self.position = position
+
     def _write(self, key: str, row: R | None, encoded: bytes) -> None:
         before = self._rows.pop(key, None)
         if before is not None:
@@ -201,6 +252,20 @@ class MemoryProjection(Generic[R]):
         if row is not None:
             self._rows[key] = row
             self._digest.add(encoded)
+
+
+@cache
+def _attributes() -> frozenset[str]:
+    return frozenset(vars(MemoryProjection[object]()))
+
+
+def _row_type(kind: type) -> object:
+    # What stands in the brackets of `MemoryProjection[…]`; None where nothing does.
+    for cls in kind.__mro__:
+        for base in getattr(cls, "__orig_bases__", ()):
+            if get_origin(base) is MemoryProjection and not isinstance(get_args(base)[0], TypeVar):
+                return get_args(base)[0]
+    return None
 
 
 def bytes_of_row(key: str, row: object) -> bytes:

@@ -2,6 +2,7 @@
 A scheduler on an event log: what is due, what ran and what became of it are folds of the log.
 """
 
+from azoth_scheduler.asking import what_if, why
 from azoth_scheduler.context import StopSignal, TaskContext
 from azoth_scheduler.cron import Explanation, explain, lint
 from azoth_scheduler.errors import (
@@ -118,4 +119,6 @@ __all__ = [
     "lint",
     "load_schedules",
     "task_handler",
+    "what_if",
+    "why",
 ]

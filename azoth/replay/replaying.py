@@ -8,6 +8,7 @@ from typing import TypeVar
 from azoth.clocks import instant_of
 from azoth.projections import Digestible, Projection
 from azoth.projector import Projector
+from azoth.replay.snapshots import Snapshots
 from azoth.store import EventStore
 from azoth.streams import Position
 
@@ -16,7 +17,13 @@ __all__ = ["digest", "position_at", "replay"]
 P = TypeVar("P", bound=Projection)
 
 
-def replay(store: EventStore, projection: P, until: int | datetime | None = None) -> P:
+def replay(
+    store: EventStore,
+    projection: P,
+    until: int | datetime | None = None,
+    *,
+    snapshots: Snapshots | None = None,
+) -> P:
     """
     Fold the log into *projection* up to a position or a time, and return it.
 
@@ -24,6 +31,7 @@ def replay(store: EventStore, projection: P, until: int | datetime | None = None
         store: The log.
         projection: A new one, or one that stands before *until*.
         until: The last position, or the time up to which events were recorded; None for the head.
+        snapshots: Where to keep the rows on the way, for `state_at`.
 
     Raises:
         ValueError: *projection* is past *until*; a fold does not go back.
@@ -34,7 +42,13 @@ def replay(store: EventStore, projection: P, until: int | datetime | None = None
             f"projection {projection.name!r} stands at {projection.position}, past {end}; "
             "replay into a new one"
         )
-    Projector(store, projection).catch_up(until=end)
+    projector = Projector(store, projection)
+    if snapshots is not None:
+        head = projection.position + projector.lag()
+        for stop in snapshots.stops(projection.position, head if end is None else min(end, head)):
+            projector.catch_up(until=stop)
+            snapshots.keep(store, projection)
+    projector.catch_up(until=end)
     return projection
 
 

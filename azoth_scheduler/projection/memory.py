@@ -3,24 +3,20 @@ The schedule table in memory: the reference model, rebuilt from the log at each 
 """
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from threading import RLock
 
 from azoth.clocks import Instant
-from azoth.digests import Digest
 from azoth.events import Event, Query
+from azoth.json_format import FASTEST
 from azoth_scheduler.history import AttemptRow
+from azoth_scheduler.projection.attempt_table import AttemptTable
 from azoth_scheduler.projection.base import QUERY, ActiveRun, Served, TaskFilter
 from azoth_scheduler.projection.due_index import DueIndex
 from azoth_scheduler.projection.fold import Folded, UnreadableLog, fold
 from azoth_scheduler.projection.foreseeing import Foreseen, Known
-from azoth_scheduler.projection.rows import (
-    attempt_bytes,
-    definition_bytes,
-    definition_hash,
-    row,
-    state_bytes,
-)
+from azoth_scheduler.projection.lazy_digest import LazyDigest
+from azoth_scheduler.projection.state_dump import dump_states, load_states
 from azoth_scheduler.task import NO_TASK, TaskState
 
 __all__ = ["MemoryScheduleProjection"]
@@ -43,14 +39,13 @@ class MemoryScheduleProjection:
         self._lock = RLock()
         self._position = 0
         self._states: dict[str, TaskState] = {}
-        self._attempts: dict[str, AttemptRow] = {}
+        self._attempts = AttemptTable()
         self._index = DueIndex()
         self._active: dict[str, TaskState] = {}
         self._ids: list[str] = []
-        self._runs: dict[str, list[str]] = {}
         self._unreadable = 0
         self._unreadable_log = UnreadableLog()
-        self._hashes = _Hashes()
+        self._digest = LazyDigest()
         self._foreseen = Foreseen()
 
     @property
@@ -80,21 +75,19 @@ class MemoryScheduleProjection:
 
     def _take(self, folded: Folded) -> None:
         for task_id, state in folded.states.items():
-            before = self._states.get(task_id, NO_TASK)
-            self._states[task_id] = state
-            self._index.put(before, state)
-            if state.active:
-                self._active[task_id] = state
-            elif before.active:
-                del self._active[task_id]
+            self._digest.touch_task(task_id, self._put_state(task_id, state))
         for execution_id, attempt in folded.attempts.items():
-            self._take_attempt(execution_id, attempt)
-        self._hashes.touch(folded)
+            self._digest.touch_attempt(execution_id, self._attempts.put(execution_id, attempt))
 
-    def _take_attempt(self, execution_id: str, attempt: AttemptRow) -> None:
-        if execution_id not in self._attempts:
-            self._runs.setdefault(attempt.task_id, []).append(execution_id)
-        self._attempts[execution_id] = attempt
+    def _put_state(self, task_id: str, state: TaskState) -> TaskState | None:
+        before = self._states.get(task_id)
+        self._states[task_id] = state
+        self._index.put(before or NO_TASK, state)
+        if state.active:
+            self._active[task_id] = state
+        elif before is not None and before.active:
+            del self._active[task_id]
+        return before
 
     def due(self, now: Instant, limit: int, served: Served) -> Sequence[TaskState]:
         """
@@ -160,10 +153,7 @@ class MemoryScheduleProjection:
         Return the attempts of a task in the order of their starts, from the one after *after*.
         """
         with self._lock:
-            ids = self._runs.get(task_id, [])
-            start = bisect_right(ids, after, key=lambda one: self._attempts[one].started_position)
-            end = None if limit is None else start + max(0, limit)
-            return [self._attempts[execution_id] for execution_id in ids[start:end]]
+            return self._attempts.of_task(task_id, limit, after)
 
     def get_run(self, execution_id: str) -> AttemptRow | None:
         """
@@ -183,47 +173,42 @@ class MemoryScheduleProjection:
         Return a hash of all rows; it costs O(rows touched since the last call).
         """
         with self._lock:
-            return self._hashes.digest(self._states, self._attempts)
+            return self._digest.hexdigest(self._states, self._attempts)
+
+    @property
+    def rows(self) -> Mapping[str, object]:
+        """
+        Return every row by `task <id>` and `attempt <execution id>`.
+        """
+        with self._lock:
+            tasks = {f"task {task_id}": state for task_id, state in self._states.items()}
+            attempts = {f"attempt {row.execution_id}": row for row in self._attempts.rows()}
+            return {**tasks, **attempts}
+
+    def dump(self) -> Sequence[bytes]:
+        """
+        Return all that it is as bytes, for `azoth.replay.Snapshots`.
+        """
+        with self._lock:
+            head = (self._position, self._unreadable, self.digest(), self._digest.count)
+            return (FASTEST.dumps(head), dump_states(self._states), *self._attempts.dump())
+
+    def load(self, parts: Sequence[bytes]) -> None:
+        """
+        Become what `dump` has written; it is called on a new one.
+
+        Raises:
+            Exception: It is something else.
+        """
+        head, states, *attempts = parts
+        with self._lock:
+            for task_id, state in load_states(states):
+                self._put_state(task_id, state)
+            self._attempts.load(attempts)
+            self._position, self._unreadable, digest, count = FASTEST.loads(head)
+            self._digest.load(digest, count)
 
     def close(self) -> None:
         """
         Free nothing: it goes with its owner.
         """
-
-
-class _Hashes:
-    # Nobody may ever ask for a digest, so rows are hashed when somebody does.
-    def __init__(self) -> None:
-        self._digest = Digest()
-        self._rows: dict[str, bytes] = {}
-        self._touched_states: dict[str, None] = {}
-        self._touched_attempts: dict[str, None] = {}
-
-    def touch(self, folded: Folded) -> None:
-        self._touched_states.update(dict.fromkeys(folded.states))
-        self._touched_attempts.update(dict.fromkeys(folded.attempts))
-
-    def digest(self, states: dict[str, TaskState], attempts: dict[str, AttemptRow]) -> str:
-        for task_id in self._touched_states:
-            self._put(f"task {task_id}", _row_of(task_id, states[task_id]))
-        for execution_id in self._touched_attempts:
-            data = attempt_bytes(attempts[execution_id])
-            self._put(f"attempt {execution_id}", row(execution_id, data))
-        self._touched_states.clear()
-        self._touched_attempts.clear()
-        return self._digest.hexdigest()
-
-    def _put(self, key: str, new: bytes) -> None:
-        old = self._rows.get(key)
-        if old is not None:
-            self._digest.remove(old)
-        self._digest.add(new)
-        self._rows[key] = new
-
-
-def _row_of(task_id: str, state: TaskState) -> bytes:
-    if not state.exists:
-        return row(task_id, state_bytes(state))
-    definition = state.definition
-    beside = definition_hash(definition_bytes(definition), definition.payload)
-    return row(task_id, state_bytes(state), beside)

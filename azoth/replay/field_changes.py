@@ -1,0 +1,96 @@
+"""
+What two values have not in common: by the path of each field, before and after.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
+from typing import Any, Final, TypeAlias, cast
+
+from attrs import AttrsInstance, fields, frozen, has
+
+__all__ = ["ABSENT", "FieldChange", "changes_between"]
+
+
+class _Absent:
+    def __repr__(self) -> str:
+        return "nothing"
+
+
+ABSENT: Final = _Absent()
+"""What stands for a field, a row or an entry that is not there."""
+
+
+@frozen
+class FieldChange:
+    """
+    Name one field that differs.
+
+    Attributes:
+        path: Such as `totals.succeeded` or `runs[0].attempt`; empty for the value as a whole.
+        before: The one value, `ABSENT` where there is none.
+        after: The other.
+    """
+
+    path: str
+    before: object
+    after: object
+
+    def __str__(self) -> str:
+        return f"{self.path or 'value'}: {self.before!r} → {self.after!r}"
+
+
+def changes_between(before: object, after: object) -> tuple[FieldChange, ...]:
+    """
+    Return every field in which two values differ, in the order of the fields.
+
+    Example:
+        >>> [str(change) for change in changes_between({"a": 1, "b": [1]}, {"a": 2, "b": [1, 5]})]
+        ['a: 1 → 2', 'b[1]: nothing → 5']
+    """
+    return tuple(_changes("", before, after))
+
+
+def _changes(path: str, before: Any, after: Any) -> Iterator[FieldChange]:  # noqa: ANN401 - any row
+    if before == after and type(before) is type(after):
+        return
+    parts = _parts(before, after) if type(before) is type(after) else None
+    if parts is None:
+        yield FieldChange(path, before, after)
+        return
+    for one, other, way in parts:
+        yield from _changes(f"{path}{way}".removeprefix("."), one, other)
+
+
+_Parts: TypeAlias = Iterator[tuple[Any, Any, str]]
+# What both have in that place, and the way to it.
+
+
+def _parts(before: Any, after: Any) -> _Parts | None:  # noqa: ANN401 - any row
+    match before:
+        case Mapping():
+            return _entries(cast("Any", before), after)
+        case list() | tuple():
+            return _items(cast("Any", before), after)
+        case _ if _is_attrs(before):
+            return _fields(before, after)
+        case _:
+            return None
+
+
+def _is_attrs(value: object) -> bool:
+    return has(type(value))
+
+
+def _entries(before: Mapping[Any, Any], after: Mapping[Any, Any]) -> _Parts:
+    for key in dict.fromkeys((*before, *after)):
+        yield before.get(key, ABSENT), after.get(key, ABSENT), f".{key}"
+
+
+def _items(before: Sequence[Any], after: Sequence[Any]) -> _Parts:
+    for place, (one, other) in enumerate(zip_longest(before, after, fillvalue=ABSENT)):
+        yield one, other, f"[{place}]"
+
+
+def _fields(before: AttrsInstance, after: AttrsInstance) -> _Parts:
+    for field in fields(type(before)):
+        yield getattr(before, field.name), getattr(after, field.name), f".{field.name}"
