@@ -2,7 +2,8 @@
 The command `azoth`: look into a log from a shell.
 
 Exit codes: 0 it is so; 1 it is not (`verify` or `doctor` found damage, `show` found nothing); 2 the
-command was not understood; 3 the store cannot be opened or used; 130 interrupted.
+command was not understood; 3 the store or file cannot be used; 130 interrupted: what was begun goes
+on by the same command.
 """
 
 import sys

@@ -1,5 +1,5 @@
 """
-The commands: `info`, `tail`, `show`, `verify`; and `doctor`, from beside.
+The commands: `info`, `tail`, `show`, `verify`; and those from beside.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -8,8 +8,14 @@ from typing import Any, Final
 
 import click
 
+from azoth.cli.backing_up import backup, restore
 from azoth.cli.checking import problems_of
+from azoth.cli.copying import copy
+from azoth.cli.counting import stats
 from azoth.cli.doctoring import doctor
+from azoth.cli.exporting import export
+from azoth.cli.importing import import_
+from azoth.cli.letters import dead_letters
 from azoth.cli.opening import NOT_SO, json_option, looking_at, store_arguments
 from azoth.cli.output import (
     as_json,
@@ -48,14 +54,16 @@ _DIGITS_MAX: Final = 19
 @click.version_option(package_name="azoth-scheduler")
 def azoth() -> None:
     """
-    Look into an event log.
+    Look into an event log, explain it, and take it elsewhere.
 
     Exit codes: 0 it is so; 1 it is not (verify or doctor found damage, show found nothing); 2 the
-    command was not understood; 3 the store cannot be opened or used; 130 interrupted.
+    command was not understood; 3 the store or file cannot be used; 130 interrupted: what was begun
+    goes on by the same command.
     """
 
 
-azoth.add_command(doctor)
+for _command in (backup, copy, dead_letters, doctor, export, import_, restore, stats):
+    azoth.add_command(_command)
 
 
 @azoth.command()
@@ -133,7 +141,7 @@ def verify(url: str | None, store: str | None, *, as_lines: bool) -> None:
     """
     with looking_at(url, store) as log:
         head = log.wait(0, 0)
-        with progress_shown(quiet=as_lines) as progress:
+        with progress_shown(quiet=as_lines, doing="checking") as progress:
             problems = problems_of(log, head, progress)
     found = [{"position": problem.position, "reason": problem.reason} for problem in problems]
     if as_lines:

@@ -33,7 +33,10 @@ def doctor(url: str | None, store: str | None, *, as_lines: bool, quick: bool) -
     3 the store cannot be opened or used.
     """
     try:
-        with looking_at(url, store) as log, progress_shown(quiet=as_lines) as progress:
+        with (
+            looking_at(url, store) as log,
+            progress_shown(quiet=as_lines, doing="checking") as progress,
+        ):
             findings = _findings(log, None if quick else progress)
     except StoreTrouble as trouble:
         if not isinstance(trouble.__cause__, StoreCorrupt):

@@ -10,9 +10,10 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from azoth.clocks import SystemClock
 from azoth.errors import AzothError
 from azoth.options import LOOKING
-from azoth.store import EventStore
+from azoth.store import EventStore, LeaseStore
 from azoth.urls import STORES, open_store, parse_url
 
 __all__ = [
@@ -21,8 +22,10 @@ __all__ = [
     "StoreTrouble",
     "json_option",
     "looking_at",
+    "named",
     "opened",
     "store_arguments",
+    "target_at",
 ]
 
 NOT_SO: Final = 1
@@ -73,7 +76,7 @@ def looking_at(url: str | None, store: str | None) -> Generator[EventStore, None
         url: The argument, which wins.
         store: The option, or the variable.
     """
-    where = _named(url, store)
+    where = named(url, store)
     with _troubles():
         _check_is_there(where)
         options: dict[str, Any] = {"mode": LOOKING} if _is_on_disk(where) else {}
@@ -86,14 +89,30 @@ def opened(url: str | None, store: str | None) -> Generator[EventStore, None, No
     """
     Open the store that the user named, to change it too, and otherwise likewise.
     """
-    where = _named(url, store)
+    where = named(url, store)
     with _troubles():
         _check_is_there(where)
         with open_store(where) as found:
             yield found
 
 
-def _named(url: str | None, store: str | None) -> str:
+@contextmanager
+def target_at(url: str) -> Generator[EventStore, None, None]:
+    """
+    Open the store at *url* to take over a log, or make it; nobody may be at work on it.
+    """
+    with _troubles(), open_store(url) as found:
+        _check_is_idle(found, url)
+        yield found
+
+
+def named(url: str | None, store: str | None) -> str:
+    """
+    Return the URL that the user gave: the argument wins over the option, or the variable.
+
+    Raises:
+        click.UsageError: None is given.
+    """
     where = url or store
     if not where:
         raise click.UsageError("name the store: --store sqlite:///data/azoth.db, or AZOTH_STORE")
@@ -110,6 +129,17 @@ def _troubles() -> Generator[None, None, None]:
         raise StoreTrouble(str(error)) from error
     except KeyboardInterrupt:
         raise SystemExit(_INTERRUPTED) from None
+
+
+def _check_is_idle(store: EventStore, url: str) -> None:
+    # Whoever works on a log appends to it, and a log that is taken over has no place for that.
+    leases = store.leases() if isinstance(store, LeaseStore) else ()
+    now = SystemClock().now()
+    at_work = [lease.worker for lease in leases if not lease.dead and lease.until > now]
+    if at_work:
+        raise StoreTrouble(
+            f"{', '.join(at_work)} is at work on {url}; stop it, or take the log over elsewhere"
+        )
 
 
 def _check_is_there(url: str) -> None:

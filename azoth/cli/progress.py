@@ -1,5 +1,5 @@
 """
-How far a verification is: a bar on a terminal, plain lines elsewhere, on the standard error.
+How far long work is: a bar on a terminal, plain lines elsewhere, on the standard error.
 """
 
 from collections.abc import Generator
@@ -19,9 +19,13 @@ _PARTS: Final = 10
 
 
 @contextmanager
-def progress_shown(*, quiet: bool) -> Generator[Progress, None, None]:
+def progress_shown(*, quiet: bool, doing: str = "") -> Generator[Progress, None, None]:
     """
-    Give what a verification tells how far it is; *quiet* shows nothing of it.
+    Give what long work tells how far it is; *quiet* shows nothing of it.
+
+    Args:
+        quiet: Whether a machine reads along.
+        doing: What is done to each step, where a step is a thing.
     """
     console = Console(stderr=True)
     if quiet:
@@ -30,9 +34,9 @@ def progress_shown(*, quiet: bool) -> Generator[Progress, None, None]:
         columns = bars.TextColumn("{task.description}"), bars.BarColumn()
         rest = bars.MofNCompleteColumn(), bars.TimeRemainingColumn()
         with bars.Progress(*columns, *rest, console=console, transient=True) as shown:
-            yield _Bar(shown).tell
+            yield _Bar(shown, doing).tell
     else:
-        yield _Lines().tell
+        yield _Lines(doing).tell
 
 
 class _Bar:
@@ -40,14 +44,15 @@ class _Bar:
     Show the present step on a bar, which begins anew with each.
     """
 
-    def __init__(self, shown: bars.Progress) -> None:
+    def __init__(self, shown: bars.Progress, doing: str) -> None:
         self._shown = shown
+        self._doing = doing
         self._bar = shown.add_task("", total=None)
         self._step = ""
 
     def tell(self, step: str, done: int, total: int | None) -> None:
         if step != self._step:
-            self._shown.reset(self._bar, description=f"checking {step}")
+            self._shown.reset(self._bar, description=f"{self._doing} {step}".strip())
             self._step = step
         self._shown.update(self._bar, completed=done, total=total)
 
@@ -57,7 +62,8 @@ class _Lines:
     Print a line for each step, and one for each tenth of a long one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, doing: str) -> None:
+        self._doing = doing
         self._last = ("", 0)
 
     def tell(self, step: str, done: int, total: int | None) -> None:
@@ -65,4 +71,5 @@ class _Lines:
         if (step, part) == self._last:
             return
         self._last = step, part
-        click.echo(f"checking {step}" + (f": {done} of {total}" if total else ""), err=True)
+        how_far = f": {done} of {total}" if total else ""
+        click.echo(f"{self._doing} {step}".strip() + how_far, err=True)

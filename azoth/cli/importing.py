@@ -1,0 +1,83 @@
+"""
+The command `import`: a log from JSON lines.
+"""
+
+import gzip
+import sys
+import zlib
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from io import BufferedReader
+from pathlib import Path
+from typing import IO, Any, Final, cast
+
+import click
+
+from azoth.cli.exporting import STANDARD
+from azoth.cli.opening import StoreTrouble, json_option, named, opened, store_arguments, target_at
+from azoth.cli.output import print_json
+from azoth.cli.progress import progress_shown
+from azoth.export_format import read_lines
+from azoth.importing import append_export, import_log
+from azoth.store import Progress
+
+__all__ = ["import_"]
+
+_GZIP_MAGIC: Final = b"\x1f\x8b"
+
+
+@click.command("import")
+@click.argument("file")
+@store_arguments
+@click.option("--append", is_flag=True, help="Append the events to a log that is there, once.")
+@json_option
+def import_(file: str, url: str | None, store: str | None, *, append: bool, as_lines: bool) -> None:
+    """
+    Take over the log in FILE, or from standard input for `-`, compressed or not.
+
+    Positions, versions and times are kept, so the store must be new or hold the begin of the same
+    log; an import that was stopped is gone on with by the same command. With --append the events
+    get new ones, at the end of any log. A file is checked whole before anything is written.
+    """
+    where = named(url, store)
+    target = opened(where, None) if append else target_at(where)
+    with target as log, progress_shown(quiet=as_lines) as progress:
+        if file != STANDARD:
+            _check(file, progress)
+        with _lines(file) as lines:
+            done = (append_export if append else import_log)(log, lines, progress=progress)
+        head = log.wait(0, 0)
+    if as_lines:
+        print_json({"events": done.events, "new": done.new, "head": head})
+    else:
+        click.echo(f"{done.events} events, {done.new} of them new; head {head}", err=True)
+
+
+def _check(file: str, progress: Progress) -> None:
+    with _lines(file) as lines:
+        head, events = read_lines(lines)
+        for count, event in enumerate(events, 1):
+            if count % 1_000 == 0 or event.position == head.until:
+                progress("checking", event.position, head.until)
+
+
+@contextmanager
+def _lines(file: str) -> Generator[Iterator[bytes], None, None]:
+    if file == STANDARD:
+        yield _unpacked(sys.stdin.buffer)
+    else:
+        with Path(file).open("rb") as given:
+            yield _unpacked(given)
+
+
+def _unpacked(given: IO[bytes]) -> Iterator[bytes]:
+    reader = given if isinstance(given, BufferedReader) else BufferedReader(cast("Any", given))
+    packed = reader.peek(2)[:2] == _GZIP_MAGIC
+    return _told(gzip.GzipFile(fileobj=reader)) if packed else iter(reader)
+
+
+def _told(packed: gzip.GzipFile) -> Iterator[bytes]:
+    try:
+        yield from packed
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise StoreTrouble(f"the file was cut or changed ({error}); export again") from error

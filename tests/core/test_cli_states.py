@@ -1,0 +1,121 @@
+"""
+Every command on every kind of store: empty, missing, damaged, from a newer version, in use.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+import pytest
+from click.testing import CliRunner
+
+from azoth import ANY, LeaseStore, NewEvent, Write, open_store
+from azoth.cli.commands import azoth
+from azoth.clocks import INSTANT_MAX
+
+STATES: Final = ("empty", "missing", "damaged", "newer", "in use")
+
+COMMANDS: Final[Mapping[str, tuple[Sequence[str], Sequence[int]]]] = {
+    # The exit codes in the order of the states.
+    "info": (["info", "{store}"], (0, 3, 3, 3, 0)),
+    "tail": (["tail", "{store}"], (0, 3, 3, 3, 0)),
+    "tail of nothing": (["tail", "-n", "0", "{store}"], (0, 3, 0, 3, 0)),
+    "show": (["show", "2", "{store}"], (2, 3, 3, 3, 0)),
+    "show a stream": (["show", "a", "{store}"], (1, 3, 3, 3, 0)),
+    "verify": (["verify", "{store}"], (0, 3, 1, 3, 0)),
+    "doctor": (["doctor", "{store}"], (0, 3, 1, 3, 0)),
+    "stats": (["stats", "--by", "stream", "{store}"], (0, 3, 3, 3, 0)),
+    "export": (["export", "{folder}/out", "{store}"], (0, 3, 3, 3, 0)),
+    "export to a pipe": (["export", "-", "{store}"], (0, 3, 3, 3, 0)),
+    "export too much": (["export", "-", "--until", "9", "{store}"], (2, 3, 2, 3, 2)),
+    "import": (["import", "{folder}/log", "{store}"], (0, 0, 3, 3, 3)),
+    "import --append": (["import", "--append", "{folder}/log", "{store}"], (0, 3, 0, 3, 0)),
+    "copy from": (["copy", "{store}", "sqlite:///{folder}/out.db"], (0, 3, 3, 3, 0)),
+    "copy to": (["copy", "sqlite:///{folder}/sound.db", "{store}"], (0, 0, 3, 3, 3)),
+    "backup": (["backup", "{folder}/out", "{store}"], (0, 3, 0, 3, 0)),
+    "restore from": (["restore", "{path}", "sqlite:///{folder}/out.db"], (0, 3, 3, 3, 0)),
+    "restore to": (["restore", "{folder}/sound.db", "{store}"], (3, 0, 3, 3, 3)),
+    "dead-letters list": (["dead-letters", "list", "{store}"], (0, 3, 0, 3, 0)),
+    "dead-letters drop": (
+        ["dead-letters", "drop", "c", "1/h", "--store", "{store}"],
+        (1, 3, 1, 3, 1),
+    ),
+    "dead-letters retry": (
+        ["dead-letters", "retry", "c", "1/h", "--handlers", "builtins:list", "-s", "{store}"],
+        (1, 3, 1, 3, 1),
+    ),
+}
+
+ONCE: Final = {"backup", "copy", "export", "import", "restore"}
+"""Commands that cannot be given twice, or do nothing then."""
+
+WORDS: Final = {
+    "missing": "there is no store at",
+    "damaged": "restore a backup",
+    "newer": "upgrade Azoth",
+}
+
+
+def fill(url: str) -> None:
+    """
+    Make a log with three events.
+    """
+    with open_store(url) as store:
+        store.append(Write("a", [NewEvent("T", b'{"n":%d}' % n) for n in (1, 2, 3)], ANY))
+
+
+@pytest.fixture
+def path(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    """
+    A store in the state that is asked for; beside it a sound one, and its export.
+    """
+    fill(f"sqlite:///{tmp_path}/sound.db")
+    sound = ["export", f"{tmp_path}/log", f"sqlite:///{tmp_path}/sound.db"]
+    assert CliRunner().invoke(azoth, sound).exit_code == 0
+    path = tmp_path / "azoth.db"
+    url, state = f"sqlite:///{path}", request.param
+    if state == "empty":
+        open_store(url).close()
+    elif state in {"damaged", "newer"}:
+        fill(url)
+    if state == "damaged":
+        path.write_bytes(path.read_bytes().replace(b'{"n":2}', b'{"n":9}'))
+    elif state == "newer":
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("PRAGMA user_version = 99")
+    elif state == "in use":
+        with open_store(url) as store:
+            store.append(Write("a", [NewEvent("U", b"{}")] * 3, ANY))
+            assert isinstance(store, LeaseStore)
+            store.renew("web-1/1", INSTANT_MAX)
+            yield path
+        return
+    yield path
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(("path", "state"), [(s, s) for s in STATES], indirect=["path"], ids=STATES)
+def test_every_command_answers_on_every_kind_of_store(path: Path, state: str, command: str) -> None:
+    """
+    With an exit code of the table, a sentence that says what to do, and without a change.
+    """
+    template, codes = COMMANDS[command]
+    places = {"store": f"sqlite:///{path}", "path": str(path), "folder": str(path.parent)}
+    before = path.read_bytes() if state in {"damaged", "newer"} else b""
+
+    for options in ([], ["--json"]):
+        result = CliRunner().invoke(
+            azoth, [*(part.format(**places) for part in template), *options]
+        )
+
+        expected = codes[STATES.index(state)]
+        assert result.exit_code == expected, (result.output, result.exception)
+        assert result.exception is None or isinstance(result.exception, SystemExit)
+        if expected == 3 and "to" not in command and "import" not in command:
+            assert WORDS[state] in result.stderr
+        if expected == 0 and template[0] in ONCE:
+            break
+    if before and command != "import --append":
+        assert path.read_bytes() == before
