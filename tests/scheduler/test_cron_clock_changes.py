@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from azoth_scheduler.schedules import Cron
-from tests.support.cron_reference import Reference
+from azoth_scheduler.simulation.oracle import Reference
 
 pytestmark = pytest.mark.uncovered
 

@@ -19,7 +19,7 @@ from azoth_scheduler import InvalidSchedule
 from azoth_scheduler._cron.zones import SECOND_MAX, Zone
 from azoth_scheduler.cron import DstPolicy
 from azoth_scheduler.schedules import Cron
-from tests.support.cron_reference import clock_changes, local, offset_at
+from azoth_scheduler.simulation.oracle.zones import clock_changes, local, offset_at
 
 pytestmark = pytest.mark.uncovered
 

@@ -15,8 +15,8 @@ from azoth_scheduler.errors import InvalidSchedule
 from azoth_scheduler.events import CatchUp, Options, Outcome, Overlap, registry, stream_of
 from azoth_scheduler.retries import RetryPolicy
 from azoth_scheduler.schedules import Cron, Immediate, Interval, OneTime, Schedule
+from azoth_scheduler.simulation.invariants import Entry, assert_sound
 from azoth_scheduler.task import wake_at
-from tests.support.invariants import Entry, assert_sound
 from tests.support.task_story import MINUTE, NOON, SECOND, TASK, Story, at
 
 pytestmark = pytest.mark.uncovered

@@ -25,8 +25,8 @@ from azoth_scheduler import (
     TaskRunStarted,
     TaskScheduled,
 )
+from azoth_scheduler.simulation.invariants import Entry, assert_sound, read_log
 from tests.support.children import nursery
-from tests.support.invariants import Entry, assert_sound, read_log
 from tests.support.programs import BATCH, SLOTS, Effects
 
 pytestmark = pytest.mark.uncovered

@@ -25,7 +25,7 @@ from azoth_scheduler import (
     TaskScheduled,
 )
 from azoth_scheduler.events import TaskChange
-from tests.support.invariants import Entry, breaches_of
+from azoth_scheduler.simulation.invariants import Entry, breaches_of
 from tests.support.stage import NOON, Said, Stage, acts, fails, request
 
 Log = list[Entry]

@@ -29,8 +29,8 @@ from azoth_scheduler import (
     bell,
 )
 from azoth_scheduler.bell import Bell, Watcher
+from azoth_scheduler.simulation.invariants import assert_sound
 from tests.support.faults import FaultyLog
-from tests.support.invariants import assert_sound
 from tests.support.stage import NOON, PATIENCE, Said, Stage, acts, request, running, task
 
 pytestmark = pytest.mark.uncovered

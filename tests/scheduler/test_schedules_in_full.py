@@ -22,7 +22,7 @@ from azoth_scheduler import (
 )
 from azoth_scheduler.backfilling import BACKFILL_MAX
 from azoth_scheduler.events import TaskExecuted, TaskRunBuffered, TaskRunSkipped, TaskRunStarted
-from tests.support.invariants import assert_sound
+from azoth_scheduler.simulation.invariants import assert_sound
 from tests.support.stage import NOON, Act, Stage, acts, request, task
 
 MINUTE = timedelta(minutes=1)

@@ -11,8 +11,8 @@ import pytest
 from azoth.store import EventStore
 from azoth.urls import open_store
 from azoth_scheduler import Immediate, Scheduler, ScheduleTaskRequest, TaskExecuted, TaskRunStarted
+from azoth_scheduler.simulation.invariants import assert_sound, read_log
 from tests.support.children import nursery
-from tests.support.invariants import assert_sound, read_log
 from tests.support.programs import SLOTS
 
 pytestmark = pytest.mark.uncovered

@@ -22,8 +22,8 @@ from azoth_scheduler import (
     TaskRunStarted,
     ThreadExecutor,
 )
+from azoth_scheduler.simulation.invariants import assert_sound
 from tests.support.faults import FaultyLog, tells
-from tests.support.invariants import assert_sound
 from tests.support.stage import PATIENCE, Reporting, Stage, acts, fails, request, running, task
 
 OUTCOME = tells("TaskExecuted")

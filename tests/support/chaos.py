@@ -35,8 +35,8 @@ from azoth_scheduler.events import CatchUp, Overlap
 from azoth_scheduler.execution import Attempt, carry_out
 from azoth_scheduler.executors.base import Report
 from azoth_scheduler.schedules import is_recurring
+from azoth_scheduler.simulation.invariants import assert_sound
 from tests.support.faults import FaultyLog
-from tests.support.invariants import assert_sound
 from tests.support.stage import NOON, Said, Stage, acts, request
 
 __all__ = ["Chaos", "play"]

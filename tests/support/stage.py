@@ -32,7 +32,7 @@ from azoth_scheduler import (
 from azoth_scheduler.events import SchedulerEvent
 from azoth_scheduler.execution import Attempt, Ended
 from azoth_scheduler.executors.base import Report
-from tests.support.invariants import Entry, assert_sound, read_log
+from azoth_scheduler.simulation.invariants import Entry, assert_sound, read_log
 
 __all__ = [
     "NOON",

@@ -125,12 +125,15 @@ class Story:
         """
         Record the outcome of the attempt that runs, or of the one with *fence*.
         """
+        fence = self.fence if fence is None else fence
+        run = self.state.with_fence(fence)
+        taken = run.deadline_at - run.started_at if run and outcome == "timed_out" else 7
         return self.do(
             RecordOutcome(
                 at=self.now,
-                fence=self.fence if fence is None else fence,
+                fence=fence,
                 completed_at=self.now if completed_at is None else completed_at,
-                duration=Microseconds(7),
+                duration=Microseconds(taken),
                 outcome=outcome,
                 policy=policy,
                 error=error,

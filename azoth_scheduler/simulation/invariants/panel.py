@@ -1,0 +1,169 @@
+"""
+All invariants at once: fed by a log, they keep a list of what it breaks.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from azoth.events import Event
+from azoth.store import EventStore
+from azoth_scheduler.events import SchedulerEvent
+from azoth_scheduler.retries import RetryPolicy
+from azoth_scheduler.simulation.invariants._accounts import ACCOUNTS, Accounts
+from azoth_scheduler.simulation.invariants._claims import CLAIMS, Slots
+from azoth_scheduler.simulation.invariants._holding import HOLDING
+from azoth_scheduler.simulation.invariants._ledger import NO_POLICIES, Ledger
+from azoth_scheduler.simulation.invariants._occurrences import OCCURRENCES
+from azoth_scheduler.simulation.invariants._order import ORDER, Density, RecordedTime
+from azoth_scheduler.simulation.invariants._outcomes import OUTCOMES, Disabling, Output
+from azoth_scheduler.simulation.invariants._rules import RuleChecker
+from azoth_scheduler.simulation.invariants.entries import (
+    Breach,
+    Checker,
+    Entry,
+    entry_of,
+    read_log,
+)
+
+__all__ = ["Invariants", "assert_sound", "breaches_of"]
+
+_NO_SLOTS: Final[Mapping[str, int]] = {}
+_SHOWN_MAX: Final = 10
+
+
+class Invariants:
+    """
+    Check S1 and C1 to C14 on each event of a log, and whatever other checkers check.
+
+    Args:
+        policies: Of handlers, by their types: they are not in the log.
+        slots: Of workers, by their names: limits that must hold.
+        checkers: More of them, such as `Fairness` and `Liveness`, or yours.
+
+    Attributes:
+        breaches: What does not hold, in the order in which it was found.
+    """
+
+    def __init__(
+        self,
+        *,
+        policies: Mapping[str, RetryPolicy] = NO_POLICIES,
+        slots: Mapping[str, int] = _NO_SLOTS,
+        checkers: Iterable[Checker] = (),
+    ) -> None:
+        self.breaches: list[Breach] = []
+        self._ledger = ledger = Ledger(policies)
+        rules = (*ORDER, *CLAIMS, *OUTCOMES, *OCCURRENCES, *ACCOUNTS, *HOLDING)
+        self._checkers: list[Checker] = [
+            Density(),
+            RecordedTime(),
+            *(RuleChecker(rule, ledger) for rule in rules),
+            Slots(slots),
+            Disabling(ledger),
+            Accounts(ledger),
+            Output(),
+            *checkers,
+        ]
+        self._by_kind: dict[type, tuple[Checker, ...]] = {}
+
+    @property
+    def checked(self) -> frozenset[str]:
+        """
+        Return the ids of the invariants that are checked.
+        """
+        return frozenset(checker.invariant for checker in self._checkers)
+
+    def see(self, event: Event, told: SchedulerEvent | None = None) -> None:
+        """
+        Check one more event.
+
+        Args:
+            event: The next one of the log.
+            told: What it says, if that is known; else it is decoded here.
+        """
+        self.see_entry(entry_of(event) if told is None else Entry(event, told))
+
+    def see_entry(self, entry: Entry) -> None:
+        """
+        Check one more event that is decoded, where it can be.
+        """
+        kind = type(entry.told)
+        checkers = self._by_kind.get(kind)
+        if checkers is None:
+            checkers = self._by_kind[kind] = self._caring_for(kind)
+        for checker in checkers:
+            try:
+                for what in checker.see(entry):
+                    self.breaches.append(Breach(checker.invariant, entry.position, what))
+            except Exception as error:  # noqa: BLE001 - a user's checker may raise anything
+                self._put_out(checker, entry.position, error)
+        self._ledger.see(entry)
+        self._last = entry.position
+
+    _last = 0
+
+    def end(self) -> None:
+        """
+        Check what only the end of the log shows; call it once, behind the last event.
+        """
+        for checker in tuple(self._checkers):
+            try:
+                for position, what in checker.end():
+                    self.breaches.append(Breach(checker.invariant, position, what))
+            except Exception as error:  # noqa: BLE001 - as above
+                self._put_out(checker, self._last, error)
+
+    def _caring_for(self, kind: type) -> tuple[Checker, ...]:
+        return tuple(
+            checker for checker in self._checkers if kind in getattr(checker, "kinds", (kind,))
+        )
+
+    def _put_out(self, checker: Checker, position: int, error: Exception) -> None:
+        # What it has seen may be half of what it wants, so it is not asked again.
+        what = f"its checker raised {type(error).__name__}: {error}"
+        self.breaches.append(Breach(checker.invariant, position, what))
+        self._checkers.remove(checker)
+        self._by_kind.clear()
+
+
+def breaches_of(
+    log: EventStore | Iterable[Event | Entry],
+    policies: Mapping[str, RetryPolicy] = NO_POLICIES,
+    /,
+    **slots: int,
+) -> list[Breach]:
+    """
+    Return every breach in a log.
+
+    Args:
+        log: A store, or the whole of its events, decoded or not.
+        policies: Of handlers, by their types: they are not in the log.
+        slots: Of workers, by their names: limits that must hold.
+    """
+    invariants = Invariants(policies=policies, slots=slots)
+    for one in log if isinstance(log, Iterable) else read_log(log):
+        invariants.see_entry(one if isinstance(one, Entry) else entry_of(one))
+    invariants.end()
+    return invariants.breaches
+
+
+def assert_sound(
+    log: EventStore | Iterable[Event | Entry],
+    policies: Mapping[str, RetryPolicy] = NO_POLICIES,
+    /,
+    **slots: int,
+) -> None:
+    """
+    Fail with the first breaches of a log.
+
+    Args:
+        log: As `breaches_of` takes it.
+        policies: Likewise.
+        slots: Likewise.
+
+    Raises:
+        AssertionError: An invariant does not hold.
+    """
+    found = breaches_of(log, policies, **slots)
+    if found:
+        raise AssertionError("\n".join(map(str, found[:_SHOWN_MAX])))
