@@ -186,7 +186,8 @@ def _following(state: TaskState, grid: Grid, now: Instant) -> _Next:
     # What fell due while the task was held is not owed; an occurrence still ahead is kept.
     if state.next_run_at is not None and state.next_run_at > now:
         return state.next_nominal_at, state.next_run_at
-    if not grid.runs_left(state.runs_started):
+    # What is kept is started yet, and counts.
+    if not grid.runs_left(state.runs_started + len(state.buffered)):
         return None, None
     if is_fixed_delay(grid.schedule):
         found = grid.after_closing(now)

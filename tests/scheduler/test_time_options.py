@@ -136,6 +136,20 @@ def test_jitter_is_recorded_and_lies_before_the_next_nominal_time() -> None:
     assert started.run_id.endswith("@2026-01-01T12:05:00Z")
 
 
+def test_a_resume_names_nothing_while_the_last_of_the_runs_are_kept() -> None:
+    """
+    `max_runs` counts what is kept and has not begun.
+    """
+    story = scheduled(Interval(300), Options(max_runs=2, overlap="buffer_all"))
+    story.at(minutes=5).start()
+    story.at(minutes=11).end()
+    assert story.state.buffered == (at(minutes=10),)
+    story.pause()
+    (resumed,) = story.at(minutes=12).resume()
+
+    assert (resumed.next_nominal_at, resumed.next_run_at) == (None, None)
+
+
 def test_pause_and_resume_between_a_nominal_time_and_its_jittered_time() -> None:
     """
     The occurrence is still ahead, so it is kept: Temporal's own suite skips this one.
