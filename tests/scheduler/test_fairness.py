@@ -12,14 +12,16 @@ from typing import Final
 
 import pytest
 
-from azoth.clocks import datetime_of
+from azoth.clocks import datetime_of, instant_of, microseconds_of
 from azoth.store import EventStore
 from azoth.testing import ManualClock
 from azoth.urls import open_store
 from azoth_scheduler import Immediate, Interval, RetryPolicy, ScheduleTaskRequest, TaskContext
 from azoth_scheduler.events import TaskExecuted, TaskRunStarted
+from azoth_scheduler.simulation.invariants import Breach, Entry, Fairness, Invariants
 from tests.support.lasting import Lasting, run_until
 from tests.support.stage import NOON, Stage, acts, request
+from tests.support.task_logs import later
 
 pytestmark = pytest.mark.uncovered
 
@@ -97,6 +99,23 @@ def latenesses(stage: Stage, *task_ids: str) -> dict[str, timedelta]:
     return found
 
 
+def unfair(log: Sequence[Entry], slots: int) -> list[Breach]:
+    """
+    Return what the checker of C15 finds in a log.
+    """
+    fairness = Fairness(
+        since=instant_of(NOON),
+        slots=slots,
+        timeout=microseconds_of(TIMEOUT),
+        poll=microseconds_of(POLL),
+    )
+    invariants = Invariants(checkers=[fairness])
+    for entry in log:
+        invariants.see(entry.event, entry.told)
+    invariants.end()
+    return [breach for breach in invariants.breaches if breach.invariant == "C15"]
+
+
 @pytest.mark.parametrize("slots", [1, 3, 4])
 @pytest.mark.parametrize("seed", range(3))
 def test_in_a_full_house_nobody_waits_longer_than_the_bound(
@@ -118,6 +137,9 @@ def test_in_a_full_house_nobody_waits_longer_than_the_bound(
     assert max(late.values()) <= bound(len(bad) + len(good) - 1, slots)
     assert max(late.values()) > TIMEOUT, "the house was not full"
     assert latenesses(stage, "z-good")
+    assert unfair(stage.log(), slots) == []
+    last = next(one for one in reversed(stage.log()) if isinstance(one.told, TaskRunStarted))
+    assert unfair(later(stage.log(), last.position, timedelta(hours=1)), slots)
 
 
 def test_the_bound_is_reached(stage: Stage) -> None:

@@ -2,12 +2,12 @@
 The checkers themselves: a log that breaks one rule is found, by the checker of that rule.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import pytest
 from attrs import evolve
 
-from azoth.clocks import Instant
+from azoth.clocks import Instant, Microseconds, instant_of
 from azoth.streams import Position, Version
 from azoth.testing import ManualClock
 from azoth.urls import open_store
@@ -19,14 +19,27 @@ from azoth_scheduler import (
     TaskEvent,
     TaskExecuted,
     TaskPaused,
+    TaskResumed,
     TaskRunAbandoned,
     TaskRunSkipped,
     TaskRunStarted,
     TaskScheduled,
+    TaskTriggered,
 )
-from azoth_scheduler.events import TaskChange
-from azoth_scheduler.simulation.invariants import Entry, breaches_of
+from azoth_scheduler.events import Options, TaskChange
+from azoth_scheduler.simulation.invariants import (
+    Breach,
+    Checker,
+    Ending,
+    Entry,
+    Fairness,
+    Invariants,
+    Liveness,
+    assert_sound,
+    breaches_of,
+)
 from tests.support.stage import NOON, Said, Stage, acts, fails, request
+from tests.support.task_story import Story
 
 Log = list[Entry]
 
@@ -238,6 +251,117 @@ BROKEN: dict[str, tuple[str, Broken]] = {
         "C14",
         lambda log: retold(log, places(log, TaskExecuted, task_id="a")[0], triggered=2),
     ),
+    "an attempt is completed before it starts": (
+        "C1",
+        lambda log: retold(log, places(log, TaskExecuted, task_id="a")[0], completed_at=0),
+    ),
+    "an occurrence starts that is not due": (
+        "C2",
+        lambda log: retold(log, places(log, TaskScheduled, task_id="a")[0], next_run_at=None),
+    ),
+    "a run starts that nobody asked for": (
+        "C2",
+        lambda log: retold(log, places(log, TaskRunStarted)[0], triggered_run=True),
+    ),
+    "a run starts that is over": (
+        "C2",
+        lambda log: retold(log, places(log, TaskRunStarted, task_id="a")[1], attempt=2),
+    ),
+    "a run stands for a time that cannot be": (
+        "C5",
+        lambda log: retold(log, places(log, TaskRunStarted)[0], nominal_at=2**62),
+    ),
+    "an outcome is of another worker": (
+        "C4",
+        lambda log: retold(log, places(log, TaskExecuted)[0], worker_id="other/1"),
+    ),
+    "a run has an id of another time": (
+        "C5",
+        lambda log: retold(log, places(log, TaskRunStarted)[0], run_id="a/1@noon"),
+    ),
+    "failures are forgotten": (
+        "C5",
+        lambda log: retold(log, places(log, TaskRunStarted, task_id="b")[1], retry_count=0),
+    ),
+    "an exhausted task is not disabled": (
+        "C5",
+        lambda log: without(log, places(log, TaskDisabled)[0]),
+    ),
+    "a run is given up too early": (
+        "C5",
+        lambda log: retold(
+            log, places(log, TaskExecuted, task_id="b")[0], retry_at=None, retry_by=None
+        ),
+    ),
+    "a success is tried again": (
+        "C5",
+        lambda log: retold(log, places(log, TaskExecuted, task_id="a")[0], retry_at=2**60),
+    ),
+    "a retry draws a jitter that the policy has not": (
+        "C6",
+        lambda log: retold(log, places(log, TaskExecuted, task_id="b")[0], retry_jitter=5),
+    ),
+    "a skip ends off the grid": (
+        "C7",
+        lambda log: retold(
+            log, places(log, TaskRunSkipped)[0], last=at(log, places(log, TaskRunSkipped)[0]).at + 1
+        ),
+    ),
+    "what is next is due at a time that nobody drew": (
+        "C7",
+        lambda log: retold(log, places(log, TaskRunStarted, task_id="a")[0], next_run_at=2**60),
+    ),
+    "nothing is next, though the schedule goes on": (
+        "C9",
+        lambda log: retold(
+            log,
+            places(log, TaskRunStarted, task_id="a")[-1],
+            next_nominal_at=None,
+            next_run_at=None,
+        ),
+    ),
+    "an outcome moves the schedule": (
+        "C9",
+        lambda log: retold(log, places(log, TaskExecuted, task_id="a")[0], next_nominal_at=2**60),
+    ),
+    "a schedule begins with its second occurrence": (
+        "C9",
+        lambda log: retold(
+            log,
+            places(log, TaskScheduled, task_id="a")[0],
+            next_nominal_at=at(log, places(log, TaskRunStarted, task_id="a")[1]).nominal_at,
+        ),
+    ),
+    "a run is one too many": (
+        "C9",
+        lambda log: retold(
+            log, places(log, TaskScheduled, task_id="a")[0], options=Options(max_runs=1)
+        ),
+    ),
+    "a generation is left out": (
+        "C11",
+        lambda log: retold(log, places(log, TaskScheduled)[0], generation=2),
+    ),
+    "an attempt is timed out early": (
+        "C12",
+        lambda log: retold(log, places(log, TaskExecuted)[0], outcome="timed_out"),
+    ),
+    "an attempt succeeds after its deadline": (
+        "C12",
+        lambda log: retold(log, places(log, TaskExecuted)[0], duration=2**60),
+    ),
+    "a disabled task starts": (
+        "C13",
+        lambda log: again(log, places(log, TaskRunStarted, task_id="b")[0]),
+    ),
+    "a paused task skips": (
+        "C13",
+        lambda log: again(log, places(log, TaskRunSkipped, task_id="c")[0]),
+    ),
+    "the events of a failure are there": (
+        "C14",
+        lambda log: retold(log, places(log, TaskExecuted, task_id="a")[0], outcome="discarded"),
+    ),
     "a handler's event stands alone": (
         "C14",
         lambda log: numbered([*log, next(entry for entry in log if entry.event.type == "made")]),
@@ -300,3 +424,178 @@ def test_a_worker_with_too_many_attempts_is_found(sound: Log) -> None:
     C3: its limit holds at every prefix.
     """
     assert found(sound, worker=1) == {"C3"}
+
+
+def told_of(*deeds: Callable[[Story], object]) -> Log:
+    """
+    Return the log of a task of an interval of a minute to which some things are done.
+    """
+    story = Story()
+    story.schedule(Interval(60))
+    story.at(minutes=1)
+    for deed in deeds:
+        deed(story)
+    return story.log()
+
+
+STORIES: dict[str, tuple[str, Log, type[TaskChange], dict[str, object]]] = {
+    "an outcome of an old generation moves the new one": (
+        "C11",
+        told_of(Story.start, lambda story: story.schedule(Interval(60), b"new"), Story.end),
+        TaskExecuted,
+        {"next_nominal_at": 1, "next_run_at": 1},
+    ),
+    "a cancelled run goes on": (
+        "C10",
+        told_of(Story.start, Story.cancel, Story.end),
+        TaskExecuted,
+        {"retry_at": 2**60},
+    ),
+    "a loss counts twice": (
+        "C12",
+        told_of(Story.start, Story.abandon),
+        TaskRunAbandoned,
+        {"lost_count": 2},
+    ),
+    "a lease is older than its claim": (
+        "C12",
+        told_of(Story.start, Story.abandon),
+        TaskRunAbandoned,
+        {"reason": "its worker is dead"},
+    ),
+    "what was given back is over": (
+        "C12",
+        told_of(Story.start, lambda story: story.abandon(given_back=True)),
+        TaskRunAbandoned,
+        {"retry_at": None},
+    ),
+    "what fell due in a pause is owed": (
+        "C9",
+        told_of(Story.pause, lambda story: story.at(minutes=9).resume()),
+        TaskResumed,
+        {
+            "next_nominal_at": instant_of(NOON) + 60_000_000,
+            "next_run_at": instant_of(NOON) + 60_000_000,
+        },
+    ),
+    "a triggered run has another number": (
+        "C5",
+        told_of(Story.trigger),
+        TaskTriggered,
+        {"run_id": "report/1!7"},
+    ),
+    "an occurrence had expired": (
+        "C9",
+        told_of(lambda story: story.at(minutes=1.5).start()),
+        TaskScheduled,
+        {"options": Options(expires_after=Microseconds(1))},
+    ),
+    "an occurrence is later than its grace": (
+        "C9",
+        told_of(lambda story: story.at(minutes=1.5).start()),
+        TaskScheduled,
+        {"options": Options(catch_up="skip", grace=Microseconds(1))},
+    ),
+    "an occurrence lies after the end": (
+        "C7",
+        told_of(Story.start),
+        TaskScheduled,
+        {"options": Options(end=instant_of(NOON))},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_a_story_that_breaks_a_rule_is_found(name: str) -> None:
+    """
+    The same where less has happened; the story itself is sound.
+    """
+    invariant, log, kind, changes = STORIES[name]
+    assert found(log) == set()
+
+    assert invariant in found(retold(log, places(log, kind)[0], **changes))
+
+
+def test_what_an_append_decides_is_judged_when_all_of_it_is_told() -> None:
+    """
+    Of several skips and a start the last one says what is next.
+    """
+    options = Options(catch_up="earliest")
+    story = Story()
+    story.schedule(Interval(60), options=options)
+    told = story.at(minutes=5).start()
+    log = story.log()
+
+    assert [type(event) for event in told] == [TaskRunStarted, TaskRunSkipped]
+    assert found(log) == set()
+    assert found(log[:-1]) == {"C9"}
+
+
+FOREVER = Microseconds(10**15)
+WAITING: list[Callable[[], Checker]] = [
+    lambda: Fairness(since=Instant(0), slots=2, timeout=FOREVER, poll=FOREVER),
+    lambda: Liveness(since=Instant(0), bound=FOREVER),
+    lambda: Ending(since=Instant(0), bound=FOREVER),
+]
+
+
+def test_every_invariant_has_a_checker_and_a_log_that_breaks_it() -> None:
+    """
+    S1, C1 to C15, L1 and L2; those of waiting have tests of their own.
+    """
+    waiting = {make().invariant for make in WAITING}
+    ids = {"S1", *(f"C{number}" for number in range(1, 15))}
+    broken = {invariant for invariant, _ in BROKEN.values()}
+
+    assert Invariants(checkers=[make() for make in WAITING]).checked == ids | waiting
+    assert waiting == {"C15", "L1", "L2"}
+    assert broken == ids
+
+
+class Second(Checker):
+    """
+    Be a checker of a user's own, which cannot stand the second event of a kind.
+    """
+
+    invariant = "mine"
+    kinds = (TaskRunStarted,)
+
+    def __init__(self, *, raises: bool) -> None:
+        self._raises = raises
+        self._seen = 0
+
+    def see(self, entry: Entry) -> Iterable[str]:
+        self._seen += 1
+        if self._seen == 2 and self._raises:
+            raise ZeroDivisionError("by me")
+        return [f"{self._seen}"] * (self._seen == 2)
+
+
+@pytest.mark.parametrize(
+    ("raises", "what"), [(False, "2"), (True, "its checker raised ZeroDivisionError: by me")]
+)
+def test_a_checker_of_ones_own_is_asked_beside_the_others(
+    sound: Log, raises: bool, what: str
+) -> None:
+    """
+    One that raises is itself the breach, with its position; the others go on.
+    """
+    second = places(sound, TaskRunStarted)[1]
+    invariants = Invariants(checkers=[Second(raises=raises)])
+    for entry in retold(sound, places(sound, TaskExecuted)[-1], fence=99):
+        invariants.see(entry.event, entry.told)
+    invariants.end()
+
+    assert invariants.breaches[0] == Breach("mine", sound[second].position, what)
+    assert {breach.invariant for breach in invariants.breaches[1:]} == {"C4"}
+
+
+def test_a_store_or_its_events_are_taken_as_they_are(sound: Log) -> None:
+    """
+    What is not decoded is decoded, and a failure shows the breaches.
+    """
+    assert_sound(entry.event for entry in sound)
+    with open_store("memory://") as store:
+        assert_sound(store)
+    with pytest.raises(AssertionError, match="S1 at 2: stands at place 1"):
+        assert_sound(sound[1:])

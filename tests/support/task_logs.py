@@ -7,12 +7,15 @@ from datetime import timedelta
 from random import Random
 from typing import Final
 
+from attrs import evolve
+
 from azoth.clocks import Instant
 from azoth.events import Event
 from azoth.streams import Position, Version
 from azoth_scheduler.events import Options, SchedulerEvent, registry, stream_of
 from azoth_scheduler.retries import RetryPolicy
 from azoth_scheduler.schedules import Cron, Immediate, Interval, OneTime, Schedule
+from azoth_scheduler.simulation.invariants import Entry
 from azoth_scheduler.task import TaskState
 from tests.support.task_story import MINUTE, NOON, SECOND, Story, at
 
@@ -147,3 +150,29 @@ def foreign(position: int, stream: str = "orders-1", type: str = "OrderPlaced") 
         schema=1,
         recorded_at=at(),
     )
+
+
+def later(log: Sequence[Entry], position: int, by: timedelta) -> list[Entry]:
+    """
+    Return a log from whose *position* on all is recorded later.
+    """
+    shift = by // timedelta(microseconds=1)
+    return [
+        _recorded(entry, entry.event.recorded_at + shift * (entry.position >= position))
+        for entry in log
+    ]
+
+
+def _recorded(entry: Entry, recorded_at: int) -> Entry:
+    return evolve(entry, event=evolve(entry.event, recorded_at=Instant(recorded_at)))
+
+
+def merged(*logs: Sequence[Entry]) -> list[Entry]:
+    """
+    Return logs of single streams as one, in the order of time.
+    """
+    entries = sorted((one for log in logs for one in log), key=lambda one: one.event.recorded_at)
+    return [
+        evolve(entry, event=evolve(entry.event, position=Position(position)))
+        for position, entry in enumerate(entries, 1)
+    ]

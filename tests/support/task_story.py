@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from azoth.clocks import Instant, Microseconds, instant_of
+from azoth.events import Event
+from azoth.streams import Position, Version
 from azoth_scheduler.changes import evolve
 from azoth_scheduler.commands import (
     AbandonRun,
@@ -20,9 +22,17 @@ from azoth_scheduler.commands import (
     TriggerTask,
 )
 from azoth_scheduler.decisions import decide
-from azoth_scheduler.events import Options, Outcome, Overlap, SchedulerEvent
+from azoth_scheduler.events import (
+    Options,
+    Outcome,
+    Overlap,
+    SchedulerEvent,
+    registry,
+    stream_of,
+)
 from azoth_scheduler.retries import RetryPolicy
 from azoth_scheduler.schedules import Schedule
+from azoth_scheduler.simulation.invariants import Entry
 from azoth_scheduler.task import NO_TASK, Definition, TaskState
 
 TASK: Final = "report"
@@ -228,3 +238,26 @@ class Story:
         (run,) = self.state.active
         assert run.fence is not None
         return run.fence
+
+    def log(self) -> list[Entry]:
+        """
+        Return what was told as a log, each event as it comes back from it.
+        """
+        return [_entry(position, event) for position, event in enumerate(self.told, 1)]
+
+
+def _entry(position: int, event: SchedulerEvent) -> Entry:
+    written = registry.encode(event)
+    stored = Event(
+        position=Position(position),
+        stream=stream_of(event.task_id),
+        version=Version(position),
+        type=written.type,
+        data=written.data,
+        metadata=written.metadata,
+        schema=written.schema,
+        recorded_at=event.at,
+    )
+    told: SchedulerEvent = registry.decode(stored)
+    assert told == event
+    return Entry(stored, told)

@@ -201,6 +201,8 @@ def _goes_on_rightly(task: Task, told: TaskResumed) -> Iterator[str]:
         is_over = following is None or (end is not None and following > end)
         if not is_over and not task.spent:
             yield f"nothing of {told.task_id} is next, not {following}"
+    elif task.spent:
+        yield f"{told.task_id} goes on with {found}, and has no runs left"
     elif due is not None and due <= told.at:
         yield f"{found} of {told.task_id} is owed, though it fell due while it was held"
     elif found > told.at and found != following:

@@ -163,20 +163,22 @@ class Task:
         """
         if self.cancelled:
             return None
-        overlap, alone = self.options.overlap, not self.open
-        beside = overlap == "allow" or not any(run.fence is not None for run in self.open.values())
-        found = [
-            run.retry_at
-            for run in self.open.values()
-            if run.retry_at is not None
-            and (run.triggered or not self.held)
-            and (run.beside or beside)
-        ]
-        makes_way = overlap == "cancel_other" and not self.kept
-        makes_way = makes_way and not all(run.asked for run in self.open.values())
-        if not self.held and (alone or overlap == "allow" or makes_way):
-            due = self.kept[0] if self.kept else self.next_run_at
-            found += [] if due is None else [due]
+        overlap, found = self.options.overlap, list[Instant]()
+        if self.open:
+            beside = overlap == "allow" or not self.active()
+            found += [
+                run.retry_at
+                for run in self.open.values()
+                if run.retry_at is not None
+                and (run.triggered or not self.held)
+                and (run.beside or beside)
+            ]
+        acts = not self.open or overlap == "allow"
+        if overlap == "cancel_other" and not self.kept:
+            acts = acts or not all(run.asked for run in self.open.values())
+        due = self.kept[0] if self.kept else self.next_run_at
+        if acts and due is not None and not self.held:
+            found.append(due)
         return min(found, default=None)
 
 

@@ -3,7 +3,7 @@ All invariants at once: fed by a log, they keep a list of what it breaks.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Final, get_args
 
 from azoth.events import Event
 from azoth.store import EventStore
@@ -16,7 +16,7 @@ from azoth_scheduler.simulation.invariants._ledger import NO_POLICIES, Ledger
 from azoth_scheduler.simulation.invariants._occurrences import OCCURRENCES
 from azoth_scheduler.simulation.invariants._order import ORDER, Density, RecordedTime
 from azoth_scheduler.simulation.invariants._outcomes import OUTCOMES, Disabling, Output
-from azoth_scheduler.simulation.invariants._rules import RuleChecker
+from azoth_scheduler.simulation.invariants._rules import Rule
 from azoth_scheduler.simulation.invariants.entries import (
     Breach,
     Checker,
@@ -27,6 +27,10 @@ from azoth_scheduler.simulation.invariants.entries import (
 
 __all__ = ["Invariants", "assert_sound", "breaches_of"]
 
+_RULES: Final = (*ORDER, *CLAIMS, *OUTCOMES, *OCCURRENCES, *ACCOUNTS, *HOLDING)
+_RULES_BY_KIND: Final[Mapping[type, tuple[Rule, ...]]] = {
+    kind: tuple(rule for rule in _RULES if kind in rule.kinds) for kind in get_args(SchedulerEvent)
+}
 _NO_SLOTS: Final[Mapping[str, int]] = {}
 _SHOWN_MAX: Final = 10
 
@@ -53,12 +57,11 @@ class Invariants:
     ) -> None:
         self.breaches: list[Breach] = []
         self._ledger = ledger = Ledger(policies)
-        rules = (*ORDER, *CLAIMS, *OUTCOMES, *OCCURRENCES, *ACCOUNTS, *HOLDING)
+        self._position = 0
         self._checkers: list[Checker] = [
             Density(),
             RecordedTime(),
-            *(RuleChecker(rule, ledger) for rule in rules),
-            Slots(slots),
+            *((Slots(slots),) if slots else ()),
             Disabling(ledger),
             Accounts(ledger),
             Output(),
@@ -71,7 +74,8 @@ class Invariants:
         """
         Return the ids of the invariants that are checked.
         """
-        return frozenset(checker.invariant for checker in self._checkers)
+        rules = {rule.invariant for rule in _RULES}
+        return frozenset(rules | {checker.invariant for checker in self._checkers})
 
     def see(self, event: Event, told: SchedulerEvent | None = None) -> None:
         """
@@ -87,20 +91,27 @@ class Invariants:
         """
         Check one more event that is decoded, where it can be.
         """
-        kind = type(entry.told)
+        told, self._position = entry.told, entry.event.position
+        kind = type(told)
         checkers = self._by_kind.get(kind)
         if checkers is None:
             checkers = self._by_kind[kind] = self._caring_for(kind)
         for checker in checkers:
             try:
                 for what in checker.see(entry):
-                    self.breaches.append(Breach(checker.invariant, entry.position, what))
+                    self._note(checker.invariant, what)
             except Exception as error:  # noqa: BLE001 - a user's checker may raise anything
-                self._put_out(checker, entry.position, error)
-        self._ledger.see(entry)
-        self._last = entry.position
-
-    _last = 0
+                self._put_out(checker, error)
+        if told is not None:
+            task = self._ledger.task(told.task_id)
+            for rule in _RULES_BY_KIND[kind]:
+                try:
+                    for what in rule.judge(task, entry):
+                        self._note(rule.invariant, what)
+                except Exception as error:  # noqa: BLE001 - an event may say what no time can be
+                    self._note(rule.invariant, f"it cannot be judged: {error!r}")
+            # Checkers and rules go by what was told before this event.
+            self._ledger.see(entry)
 
     def end(self) -> None:
         """
@@ -111,19 +122,21 @@ class Invariants:
                 for position, what in checker.end():
                     self.breaches.append(Breach(checker.invariant, position, what))
             except Exception as error:  # noqa: BLE001 - as above
-                self._put_out(checker, self._last, error)
+                self._put_out(checker, error)
 
     def _caring_for(self, kind: type) -> tuple[Checker, ...]:
         return tuple(
             checker for checker in self._checkers if kind in getattr(checker, "kinds", (kind,))
         )
 
-    def _put_out(self, checker: Checker, position: int, error: Exception) -> None:
+    def _put_out(self, checker: Checker, error: Exception) -> None:
         # What it has seen may be half of what it wants, so it is not asked again.
-        what = f"its checker raised {type(error).__name__}: {error}"
-        self.breaches.append(Breach(checker.invariant, position, what))
+        self._note(checker.invariant, f"its checker raised {type(error).__name__}: {error}")
         self._checkers.remove(checker)
         self._by_kind.clear()
+
+    def _note(self, invariant: str, what: str) -> None:
+        self.breaches.append(Breach(invariant, self._position, what))
 
 
 def breaches_of(

@@ -44,6 +44,8 @@ class _Readiness:
         self._ledger = Ledger()
         self._served: dict[str, bool] = {}
         self._changed: dict[str, Instant] = {}
+        # By task: when it is due, which its own events alone change; None where nothing is.
+        self.due: dict[str, Instant | None] = {}
         self.active = 0
 
     def task(self, task_id: str) -> Task:
@@ -51,29 +53,27 @@ class _Readiness:
 
     def since(self, task_id: str) -> Instant | None:
         # None where it is not ready by itself, or nobody serves it.
-        ready = self._ledger.task(task_id).ready_at()
-        if ready is None or not self._served.get(task_id, False):
+        due = self.due.get(task_id)
+        if due is None or not self._served.get(task_id, False):
             return None
-        return max(ready, self._changed.get(task_id, self._since), self._since)
-
-    def tasks(self) -> Iterable[str]:
-        return self._ledger.tasks
+        return max(due, self._changed.get(task_id, self._since), self._since)
 
     def see(self, entry: Entry) -> bool:
         # Returns whether the task of the event waits for something else from here on.
         told = entry.told
         if told is None:
             return False
-        task = self._ledger.task(told.task_id)
-        before, running = task.ready_at(), len(task.active())
         self._ledger.see(entry)
         if isinstance(told, TaskScheduled):
             self._served[told.task_id] = self._serves(told)
-        self.active += len(task.active()) - running
-        changed = isinstance(told, TaskRunStarted) or task.ready_at() != before
-        if changed:
-            self._changed[told.task_id] = entry.event.recorded_at
-        return changed
+        starts = isinstance(told, TaskRunStarted)
+        self.active += starts - isinstance(told, TaskExecuted | TaskRunAbandoned)
+        due = self._ledger.task(told.task_id).ready_at()
+        if due == self.due.get(told.task_id) and not starts:
+            return False
+        self.due[told.task_id] = due
+        self._changed[told.task_id] = entry.event.recorded_at
+        return True
 
 
 class Liveness(Checker):
@@ -132,7 +132,7 @@ class Liveness(Checker):
         Name the tasks that have waited too long when the log ends.
         """
         now = self._last if self._now is None else self._now()
-        for task_id in self._ready.tasks():
+        for task_id in self._ready.due:
             found = self._overdue(task_id, now)
             if found is not None:
                 yield self._position, f"{found} when the log ends"
@@ -269,8 +269,10 @@ class Fairness(Checker):
         """
         Name the tasks that have waited too long when the log ends.
         """
-        for task_id, wait in self._waiting.items():
-            for what in self._late(task_id, wait):
+        for place, wait in enumerate(sorted(self._waiting.values(), key=lambda one: one.turn)):
+            # Those before it that wait themselves have yet to run.
+            wait.ahead += place
+            for what in self._late(wait.turn[2], wait):
                 yield self._position, f"{what} when the log ends"
 
     def _ripen(self, now: Instant) -> None:
@@ -279,7 +281,7 @@ class Fairness(Checker):
             since, task_id = heappop(self._coming)
             if since == self._ready.since(task_id):
                 task = self._ready.task(task_id)
-                turn = (task.options.priority, task.ready_at() or since, task_id)
+                turn = (task.options.priority, self._ready.due[task_id] or since, task_id)
                 self._waiting[task_id] = _Wait(turn, since, self._ready.active)
 
     def _start(self, told: TaskRunStarted) -> Iterator[str]:

@@ -58,15 +58,14 @@ def next_time(schedule: Schedule, anchor: Instant, after: Instant) -> Instant | 
         An instant, the anchor at the earliest; None if nothing follows, as nothing does where
         there is no grid.
     """
-    match schedule:
-        case Interval(mode="fixed_rate"):
-            every = _every(schedule)
-            found = Instant(anchor + max(0, (after - anchor) // every + 1) * every)
-            return found if found <= INSTANT_MAX else None
-        case Cron(expr, tz, dst, day_match):
-            return _cron_after(expr, tz, dst, day_match, Instant(max(after, anchor - 1)))
-        case _:
-            return None
+    if isinstance(schedule, Cron):
+        since = Instant(max(after, anchor - 1))
+        return _cron_after(schedule.expr, schedule.tz, schedule.dst, schedule.day_match, since)
+    if not isinstance(schedule, Interval) or schedule.mode == "fixed_delay":
+        return None
+    every = _every(schedule)
+    found = Instant(anchor + max(0, (after - anchor) // every + 1) * every)
+    return found if found <= INSTANT_MAX else None
 
 
 def is_on_grid(schedule: Schedule, anchor: Instant, nominal_at: Instant) -> bool:
