@@ -8,6 +8,7 @@ those of others.
 """
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final, TypeVar, cast
 from urllib.parse import parse_qsl
@@ -110,7 +111,9 @@ def options_of(kind: type[Options], url: StoreUrl, given: Mapping[str, object]) 
     return kind(**given)
 
 
+@lru_cache
 def _factory(scheme: str) -> Callable[..., EventStore]:
+    # Asked once: to read what is installed takes far longer than to open a store in memory.
     found = {entry.name: entry for entry in entry_points(group=STORES)}
     if scheme in found:
         return _load(found[scheme])

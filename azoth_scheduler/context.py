@@ -23,13 +23,14 @@ class StopSignal:
     Carry one request to stop, and its reason, into a handler that runs elsewhere.
     """
 
-    __slots__ = ("_asked", "_event", "_heard", "reason")
+    __slots__ = ("_asked", "_event", "_heard", "_sleeper", "reason")
 
     def __init__(self) -> None:
         self._asked = False
         # Made for the first who waits: few handlers do, and it costs more than the rest of a claim.
         self._event: Event | None = None
         self._heard: Callable[[], object] | None = None
+        self._sleeper: Callable[[float | None], bool] | None = None
         self.reason = ""
 
     def set(self, reason: str) -> None:
@@ -60,6 +61,12 @@ class StopSignal:
         if heard is not None:
             heard()
 
+    def sleep_by(self, sleeper: Callable[[float | None], bool]) -> None:
+        """
+        Let *sleeper* wait instead, as an executor does whose time is virtual.
+        """
+        self._sleeper = sleeper
+
     def is_set(self) -> bool:
         """
         Say whether a stop was asked for.
@@ -70,6 +77,8 @@ class StopSignal:
         """
         Wait for the request, at most *timeout* seconds; return whether it came.
         """
+        if self._sleeper is not None:
+            return self._sleeper(timeout)
         with _making:
             event = self._event = self._event or Event()
         if self._asked:

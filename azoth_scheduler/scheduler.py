@@ -152,6 +152,13 @@ class Scheduler(Tasks):
         """
         return self._given
 
+    @property
+    def worker_id(self) -> str | None:
+        """
+        Return the id under which it claims, incarnation included; None until it claims first.
+        """
+        return self._keeper.taken
+
     def _workshop(
         self, handlers: Handlers, watch: LeaseWatch, slots: int, watching: Observers
     ) -> Workshop:

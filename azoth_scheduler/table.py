@@ -49,6 +49,14 @@ class ScheduleTable:
             self._catch_up()
             yield self._projection
 
+    @contextmanager
+    def glance(self) -> Generator[ScheduleProjection, None, None]:
+        """
+        Give the projection as the last look left it.
+        """
+        with self._lock:
+            yield self._projection
+
     def _catch_up(self) -> None:
         if not self._observers:
             self._projector.catch_up()

@@ -21,7 +21,7 @@ from azoth_scheduler.packing import Parcel, packed
 from azoth_scheduler.plan import Gathered, Lost, Overdue, Plan, Start, Unit, plan
 from azoth_scheduler.projection.base import ScheduleProjection, Served
 from azoth_scheduler.starting import attempt_of
-from azoth_scheduler.task import wake_at
+from azoth_scheduler.task import startable, wake_at
 from azoth_scheduler.unit_parcels import ends_of, stale_in, unit_parcel, without_claims
 from azoth_scheduler.workshop import Workshop
 
@@ -76,6 +76,7 @@ class Worker:
         self._backoff = _BACKOFF_FIRST
         self._held_until: Microseconds | None = None
         self._again = False
+        self._wrote = False
 
     @property
     def busy(self) -> bool:
@@ -128,7 +129,7 @@ class Worker:
         now, monotonic = self._clock.now(), self._clock.monotonic()
         if self._held_until is not None and monotonic < self._held_until:
             return Instant(now + self._held_until - monotonic)
-        self._again = False
+        self._again = self._wrote = False
         try:
             self._shop.keeper.renew()
             gathered = self._gather(now)
@@ -275,6 +276,7 @@ class Worker:
             writes = [write for parcel in group for write in parcel.writes]
             try:
                 if group:
+                    self._wrote = True
                     self._shop.store.append(*writes)
             except WrongExpectedVersion as error:
                 stale, group = stale_in(group, {one.stream for one in error.failures})
@@ -371,11 +373,17 @@ class Worker:
         return min([*looks, *self._wakes(now)], default=None)
 
     def _wakes(self, now: Instant) -> list[Instant]:
-        making_way = [fence[0] for fence, one in self._running.items() if one.makes_way]
+        # A retry waits for a slot like everything else; to ask a run to stop takes none.
+        making_way = [
+            fence[0] for fence, one in self._running.items() if one.makes_way and not one.settled
+        ]
         if not (self._free() or making_way):
             return []
-        with self._shop.table.look() as projection:
-            wakes = [wake_at(projection.get(task_id)) for task_id in making_way]
+        # What others appended since has rung the bell.
+        table = self._shop.table
+        with table.look() if self._wrote else table.glance() as projection:
+            states = [projection.get(task_id) for task_id in making_way]
+            wakes = [wake_at(state) for state in states if not startable(state)]
             if self._free():
                 wakes.append(projection.next_wake(self._shop.served))
         return [Instant(max(wake, now)) for wake in wakes if wake is not None]

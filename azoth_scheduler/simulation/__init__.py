@@ -1,5 +1,27 @@
 """
-The scheduler in a simulated world, and what must hold of every log that it writes there.
-"""
+The scheduler in a simulated world: virtual time, faults at every seam, and one seed for a run.
 
-__all__: list[str] = []
+`SimulatedScheduler` runs a user's own handlers there. `play` plays what a seed writes, in which
+everything goes wrong at times, and checks that what must hold does.
+
+from azoth_scheduler.simulation.asserting import InvariantBroken
+from azoth_scheduler.simulation.faults import FAULTS
+from azoth_scheduler.simulation.playing import Played, play
+from azoth_scheduler.simulation.reproducing import SeedOfAnotherVersion, read_scenario
+from azoth_scheduler.simulation.scenario import Scenario
+from azoth_scheduler.simulation.simulated import SimulatedScheduler
+from azoth_scheduler.simulation.watching import RealTimeUsed
+from azoth_scheduler.simulation.writing import scenario_of
+
+__all__ = [
+    "FAULTS",
+    "InvariantBroken",
+    "Played",
+    "RealTimeUsed",
+    "Scenario",
+    "SeedOfAnotherVersion",
+    "SimulatedScheduler",
+    "play",
+    "read_scenario",
+    "scenario_of",
+]

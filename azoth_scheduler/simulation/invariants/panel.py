@@ -77,6 +77,13 @@ class Invariants:
         rules = {rule.invariant for rule in _RULES}
         return frozenset(rules | {checker.invariant for checker in self._checkers})
 
+    def add(self, checker: Checker) -> None:
+        """
+        Check one more invariant from the next event on.
+        """
+        self._checkers.append(checker)
+        self._by_kind.clear()
+
     def see(self, event: Event, told: SchedulerEvent | None = None) -> None:
         """
         Check one more event.

@@ -1,0 +1,116 @@
+"""
+What a test of a user's own schedules says: that a task ran, that it is going to, and what holds.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Final
+
+from azoth_scheduler.errors import SchedulerError
+from azoth_scheduler.history import TaskRun
+from azoth_scheduler.requests import ScheduledTask
+from azoth_scheduler.simulation.invariants import Breach, Checker, Entry
+
+__all__ = ["InvariantBroken", "UserInvariant", "check_ran", "check_scheduled"]
+
+_SHOWN_MAX: Final = 5
+
+
+class InvariantBroken(SchedulerError, AssertionError):
+    """
+    Say what does not hold in a simulation, where that is seen, and which seed shows it.
+
+    Attributes:
+        breaches: What does not hold; the first is what to look at.
+        seed: The simulation made with it shows the same again.
+        events: The last events of the log up to the first breach, in words.
+    """
+
+    def __init__(self, *, breaches: Sequence[Breach], seed: int, events: Sequence[str]) -> None:
+        super().__init__()
+        self.breaches = tuple(breaches)
+        self.seed = seed
+        self.events = tuple(events)
+
+    def __str__(self) -> str:
+        shown = [str(breach) for breach in self.breaches[:_SHOWN_MAX]]
+        return "\n  ".join(
+            (f"seed {self.seed} breaks {self.breaches[0].invariant}:", *shown, *self.events)
+        )
+
+
+class UserInvariant(Checker):
+    """
+    Check what a user says must always hold.
+
+    Args:
+        name: Its id in a breach.
+        holds: Says whether it does.
+    """
+
+    def __init__(self, name: str, holds: Callable[[], object]) -> None:
+        self.invariant = name
+        self._holds = holds
+
+    def see(self, entry: Entry) -> Iterable[str]:
+        """
+        Ask after each event.
+        """
+        held = self._holds()
+        # What returns nothing is full of assertions, and none of them has failed.
+        return [] if held is None or held else [f"it does not hold after {entry.event.type}"]
+
+
+def check_ran(
+    runs: Sequence[TaskRun],
+    task_id: str,
+    *,
+    times: int | None,
+    at: datetime | None,
+    outcome: str,
+) -> None:
+    """
+    Fail unless there are such attempts among *runs*.
+
+    Raises:
+        AssertionError: There are not.
+    """
+    found = [run for run in runs if run.outcome == outcome]
+    if at is not None:
+        found = [run for run in found if run.scheduled_at == at]
+    wanted = "at least once" if times is None else f"{times} times"
+    if len(found) == times or (times is None and found):
+        return
+    when = "" if at is None else f" for {at.isoformat()}"
+    told = "; ".join(_in_words(run) for run in runs[-_SHOWN_MAX:]) or "nothing"
+    raise AssertionError(
+        f"task {task_id!r} was to have {outcome} {wanted}{when}, and has {len(found)} times. "
+        f"Its last attempts: {told}"
+    )
+
+
+def check_scheduled(task: ScheduledTask | None, task_id: str, *, at: datetime | None) -> None:
+    """
+    Fail unless a task is going to run, at a certain time if one is given.
+
+    Raises:
+        AssertionError: It is not.
+    """
+    if task is None:
+        raise AssertionError(f"there is no task {task_id!r}; schedule it first")
+    if task.next_run_time is None or not task.enabled:
+        raise AssertionError(
+            f"task {task_id!r} is {task.status} ({task.reason or 'no reason given'}), and nothing "
+            "of it is going to run"
+        )
+    if at is not None and task.next_run_time != at:
+        raise AssertionError(
+            f"task {task_id!r} runs next at {task.next_run_time.isoformat()}, not at "
+            f"{at.isoformat()}"
+        )
+
+
+def _in_words(run: TaskRun) -> str:
+    ended = run.outcome or "running"
+    said = f" ({run.error})" if run.error else ""
+    return f"{run.execution_id} {ended}{said}"

@@ -1,0 +1,153 @@
+"""
+What is left of a failing run: a file that plays it again, and a test that does.
+"""
+
+from pathlib import Path
+from typing import Final
+
+from attrs import frozen
+
+from azoth.errors import CodecError
+from azoth.json_format import STDLIB
+from azoth_scheduler.errors import SchedulerError
+from azoth_scheduler.events import registry
+from azoth_scheduler.simulation.playing import Played
+from azoth_scheduler.simulation.scenario import VERSION, Scenario
+
+__all__ = ["Kept", "SeedOfAnotherVersion", "keep", "parse_seed", "read_scenario", "seed_text"]
+
+_SHOWN_EVENTS: Final = 30
+
+
+class SeedOfAnotherVersion(SchedulerError, ValueError):
+    """
+    Say that a seed was printed by another version, and would write another scenario here.
+
+    Attributes:
+        given: What was given.
+        version: The version that printed it.
+    """
+
+    def __init__(self, *, given: str, version: int) -> None:
+        super().__init__()
+        self.given = given
+        self.version = version
+
+    def __str__(self) -> str:
+        return (
+            f"seed {self.given} was printed by version {self.version} of the simulation, and this "
+            f"is version {VERSION}, where it writes another scenario: use the version that printed "
+            "it, or the file that it wrote, with --plan"
+        )
+
+
+def seed_text(seed: int) -> str:
+    """
+    Return a seed as it is printed: with the version that gives it its meaning.
+    """
+    return f"{seed}@{VERSION}"
+
+
+def parse_seed(text: str) -> int:
+    """
+    Return the number of a seed, which may have its version with it.
+
+    Raises:
+        ValueError: It is no number from 0 on.
+        SeedOfAnotherVersion: It has the version of another code.
+    """
+    number, _, version = text.partition("@")
+    if not number.isdecimal() or (version and not version.isdecimal()):
+        raise ValueError(f"{text!r} is no seed; give a number such as 17, or 17@{VERSION}")
+    if version and int(version) != VERSION:
+        raise SeedOfAnotherVersion(given=text, version=int(version))
+    return int(number)
+
+
+@frozen
+class Kept:
+    """
+    Name the files of a failing run.
+
+    Attributes:
+        plan: The scenario, as JSON; `azoth-scheduler simulate --plan` plays it.
+        test: A test for pytest that does.
+        story: The scenario and the end of the log, to be read.
+    """
+
+    plan: Path
+    test: Path
+    story: Path
+
+
+def keep(played: Played, folder: Path) -> Kept:
+    """
+    Write down a failing run.
+
+    Args:
+        played: The run, best a small one.
+        folder: Where to; it is made if it is missing.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    seed = played.scenario.seed
+    plan = folder / f"seed-{seed}.json"
+    told = registry.converter.unstructure(played.scenario)
+    plan.write_bytes(STDLIB.dumps(told) + b"\n")
+    test = folder / f"test_seed_{seed}.py"
+    test.write_text(_TEST.format(seed=seed, breach=played.breaches[0], plan=plan.name))
+    story = folder / f"seed-{seed}.txt"
+    story.write_text("\n".join(story_of(played)) + "\n")
+    return Kept(plan, test, story)
+
+
+def story_of(played: Played) -> list[str]:
+    """
+    Return a failing run in words: who was there, what was done, what struck, what broke.
+    """
+    scenario = played.scenario
+    lines = [str(scenario), "", "What is done:"]
+    lines += [f"  {act}" for act in scenario.acts] or ["  nothing"]
+    lines += ["", "What strikes:"]
+    lines += [f"  {name}" for name in played.struck] or ["  nothing"]
+    lines += ["", "What does not hold:", *(f"  {breach}" for breach in played.breaches)]
+    if played.lines:
+        lines += ["", "The last of what happened:"]
+        lines += [f"  {line}" for line in played.lines[-_SHOWN_EVENTS:]]
+    return lines
+
+
+def read_scenario(path: Path) -> Scenario:
+    """
+    Read a scenario that was written down.
+
+    Raises:
+        ValueError: The file holds none.
+    """
+    try:
+        told = STDLIB.loads(path.read_bytes())
+        scenario: Scenario = registry.converter.structure(told, Scenario)
+    except (ValueError, TypeError, KeyError, CodecError, ExceptionGroup) as error:
+        raise ValueError(f"{path} holds no scenario: {error}") from error
+    return scenario
+
+
+_TEST: Final = '''\
+"""
+{breach}
+
+Found by seed {seed}; the plan beside this file is what the failure needs of it.
+"""
+
+from pathlib import Path
+
+from azoth_scheduler.simulation import play, read_scenario
+
+
+def test_seed_{seed}() -> None:
+    """
+    Every invariant holds, whatever goes wrong.
+    """
+    played = play(read_scenario(Path(__file__).with_name("{plan}")))
+
+    assert not played.breaches, "; ".join(map(str, played.breaches))
+'''

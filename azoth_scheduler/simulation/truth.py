@@ -1,0 +1,96 @@
+"""
+What is known from outside the log: what was acknowledged, and what the executors really did.
+
+The checkers of the log see only what it says. These compare it with the answers that its writers
+were given, and with the journal of the executors.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from typing import TypeAlias
+
+from azoth.events import Appended, Event, Write
+from azoth.store import EventStore
+from azoth.following import iterate
+from azoth_scheduler.events import SchedulerEvent, TaskExecuted, TaskRunStarted
+from azoth_scheduler.simulation.executor import Journal
+
+__all__ = ["answers_hold", "log_holds", "outcomes_are_true", "starts_are_claimed"]
+
+Wrong: TypeAlias = Iterator[tuple[str, int, str]]
+"""The invariant, the position that shows it, and what is wrong."""
+
+
+def answers_hold(writes: Sequence[Write], answer: Appended, events: Sequence[Event]) -> Wrong:
+    """
+    Compare an answer with what stands in the log: S4 and S5.
+
+    Args:
+        writes: What was appended.
+        answer: What the store said.
+        events: What the log holds from `answer.first` to its head.
+    """
+    wanted = [(write.stream, event) for write in writes for event in write.events]
+    if len(events) != len(wanted) or answer.last - answer.first + 1 != len(wanted):
+        yield "S5", answer.first, f"{len(wanted)} events were appended, {len(events)} stand there"
+        return
+    for (stream, given), event in zip(wanted, events, strict=True):
+        same = (event.stream, event.type, event.data) == (stream, given.type, given.data)
+        if not same:
+            yield "S5", event.position, f"{event.type} of {event.stream} stands in the batch"
+    for write in writes:
+        yield from _expected(write, answer, events)
+
+
+def _expected(write: Write, answer: Appended, events: Sequence[Event]) -> Wrong:
+    if not isinstance(write.expected, int):
+        return
+    first = answer.versions[write.stream] - len(write.events)
+    if first != write.expected:
+        what = f"{write.stream} was written at {first}, its writer expected {write.expected}"
+        yield "S4", answer.first, what
+
+
+def log_holds(store: EventStore, seen: Sequence[Event]) -> Wrong:
+    """
+    Compare the log with what was read of it while it grew: S2 and S7.
+    """
+    now = list(iterate(store))
+    for before, after in zip(seen, now, strict=False):
+        if before != after:
+            yield "S7", before.position, "the event was another one when it was first seen"
+    if len(now) < len(seen):
+        yield "S2", len(now) + 1, f"{len(seen) - len(now)} acknowledged events are gone"
+
+
+def starts_are_claimed(journal: Journal, told: Mapping[int, SchedulerEvent]) -> Wrong:
+    """
+    Compare the starts with their claims: each handler was called for one claim, and once (C3).
+    """
+    claims = {
+        event.execution_id: position
+        for position, event in told.items()
+        if isinstance(event, TaskRunStarted)
+    }
+    for execution_id in journal.begun_twice:
+        yield "C3", claims.get(execution_id, 1), f"{execution_id} was carried out twice"
+    for execution_id in journal.entries:
+        if execution_id not in claims:
+            yield "C3", max(told, default=0), f"{execution_id} was carried out and never claimed"
+
+
+def outcomes_are_true(journal: Journal, told: Mapping[int, SchedulerEvent]) -> Wrong:
+    """
+    Compare what the log says of an attempt with what became of it: C4 and C14.
+
+    A handler that came back is recorded as what it was, or as timed out.
+    """
+    for position, event in told.items():
+        if not isinstance(event, TaskExecuted) or event.outcome == "timed_out":
+            continue
+        entry = journal.entries.get(event.execution_id)
+        if entry is None:
+            yield "C4", position, f"{event.execution_id} has an outcome and was never carried out"
+        elif event.outcome not in entry.outcomes:
+            what = f"{event.execution_id} {event.outcome}, in truth {entry.outcomes}"
+            yield "C14", position, what

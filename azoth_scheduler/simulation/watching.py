@@ -1,0 +1,109 @@
+"""
+Handlers are watched while they run: who reads the real clock or sleeps makes no simulation.
+
+Calls are seen by the interpreter's profile hook (`sys.setprofile`), whatever name they were imported
+under. What a library written in C does inside is not seen, and what the standard library does for
+itself, such as the time of a log record, is passed over.
+"""
+
+import sys
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from datetime import date
+from types import FrameType
+from typing import Any, Final
+
+from azoth_scheduler.errors import SchedulerError
+from azoth_scheduler.handlers import TaskHandler
+
+__all__ = ["RealTimeUsed", "watched"]
+
+_CLOCKS: Final = (
+    time.time,
+    time.time_ns,
+    time.monotonic,
+    time.monotonic_ns,
+    time.perf_counter,
+    time.perf_counter_ns,
+    time.sleep,
+)
+_READINGS: Final = ("now", "utcnow", "today")
+
+
+class RealTimeUsed(SchedulerError, AssertionError):
+    """
+    Say that a handler has read the machine's clock, or slept; take the time from `ctx` instead.
+
+    Attributes:
+        handler: The handler's class.
+        task_type: What it serves.
+        call: What it called.
+        place: The file and the line of the call.
+    """
+
+    def __init__(self, *, handler: str, task_type: str, call: str, place: str) -> None:
+        super().__init__()
+        self.handler = handler
+        self.task_type = task_type
+        self.call = call
+        self.place = place
+
+    def __str__(self) -> str:
+        return (
+            f"handler {self.handler} of {self.task_type!r} calls {self.call} at {self.place}: in a "
+            "simulation time is virtual. Take it from ctx.started_at and ctx.scheduled_at, wait by "
+            "ctx.sleep(seconds), or say real_time=True if it does no harm"
+        )
+
+
+@contextmanager
+def watched(handler: TaskHandler) -> Generator[None, None, None]:
+    """
+    Watch what a handler calls.
+
+    Raises:
+        RealTimeUsed: It has read the machine's clock, or wanted to sleep; it did not.
+    """
+    used: list[RealTimeUsed] = []
+
+    def look(frame: FrameType, event: str, called: Any) -> None:  # noqa: ANN401 - of any type
+        if event == "c_call" and (name := _clock_read(called)) and _is_ours(frame):
+            place = f"{frame.f_code.co_filename}:{frame.f_lineno}"
+            used.append(
+                RealTimeUsed(
+                    handler=type(handler).__qualname__,
+                    task_type=handler.task_type,
+                    call=name,
+                    place=place,
+                )
+            )
+            # Raised before the call: nobody sleeps.
+            raise used[-1]
+
+    if sys.getprofile() is not None:
+        # Somebody measures, and there is one hook.
+        yield
+        return
+    sys.setprofile(look)
+    try:
+        yield
+    finally:
+        sys.setprofile(None)
+    if used:
+        raise used[0]
+
+
+def _clock_read(called: Any) -> str | None:  # noqa: ANN401 - of any type
+    if called in _CLOCKS:
+        return f"time.{called.__name__}"
+    owner = getattr(called, "__self__", None)
+    if isinstance(owner, type) and issubclass(owner, date) and called.__name__ in _READINGS:
+        return f"{owner.__name__}.{called.__name__}"
+    return None
+
+
+def _is_ours(frame: FrameType) -> bool:
+    # The standard library reads clocks for its own ends, and we have injected ours.
+    package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+    return package not in sys.stdlib_module_names and package not in ("azoth", "azoth_scheduler")
