@@ -2,7 +2,7 @@
 Checks of what `Tasks` is called with.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, get_args
 
 from attrs import evolve
@@ -21,6 +21,8 @@ __all__ = [
     "check_group",
     "check_if_exists",
     "check_limit",
+    "check_names",
+    "check_port",
     "check_request",
     "tagged_set",
 ]
@@ -136,3 +138,31 @@ def check_group(states: Iterable[TaskState], tag: str) -> None:
             raise InvalidTask(
                 task_id=state.task_id, reason=f"{reason}; take another id, or leave it out there"
             )
+
+
+def check_port(what: str, port: object, method: str) -> None:
+    """
+    Refuse what cannot be a port; None is one that is not given, of all but a store.
+
+    Raises:
+        TypeError: It is a class, or has not the method.
+    """
+    if what != "store" and port is None:
+        return
+    if isinstance(port, type) or not callable(getattr(port, method, None)):
+        raise TypeError(f"{what} is {port!r}; give an object that has the method {method}")
+
+
+def check_names(names: Sequence[str] | None, what: str) -> tuple[str, ...] | None:
+    """
+    Return *names* as they are kept; None for all there are.
+
+    Raises:
+        TypeError: They are one name, or no text.
+        ValueError: One cannot be a name.
+    """
+    if names is None:
+        return None
+    if isinstance(names, str):
+        raise TypeError(f"{what} are a sequence of names, not {names!r}; write [{names!r}]")
+    return tuple(check_name(name, what) for name in names)

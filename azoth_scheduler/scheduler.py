@@ -24,6 +24,7 @@ from azoth.clocks import (
 from azoth.events import NAME_BYTES_MAX, check_integer, check_name
 from azoth.observing import Observer, Observers
 from azoth.store import EventStore
+from azoth_scheduler._arguments import check_names, check_port
 from azoth_scheduler.aside import aside
 from azoth_scheduler.bell import Bell, Watcher
 from azoth_scheduler.client import Client
@@ -116,7 +117,7 @@ class Scheduler(Tasks):
             ("clock", clock, "monotonic"),
             ("executor", executor, "submit"),
         ):
-            _check_port(what, port, method)
+            check_port(what, port, method)
         self._given = store
         served = Handlers(handlers, middleware)
         self._executor = fitted(ThreadExecutor() if executor is None else executor, served)
@@ -134,7 +135,7 @@ class Scheduler(Tasks):
             lease=self._keeper.lease,
             max_lost=check_integer(max_lost, "max_lost", low=1),
             by_type=defaults_of(served),
-            queues=_names(queues, "queues"),
+            queues=check_names(queues, "queues"),
         )
         super().__init__(table, Client(store, table, self._clock, self._bell), served, settings)
         slots = check_integer(max_concurrent_tasks, "max_concurrent_tasks", low=1, high=SLOTS_MAX)
@@ -372,13 +373,6 @@ def _seconds(span: int) -> float:
     return span / 1_000_000
 
 
-def _check_port(what: str, port: object, method: str) -> None:
-    if what != "store" and port is None:
-        return
-    if isinstance(port, type) or not callable(getattr(port, method, None)):
-        raise TypeError(f"{what} is {port!r}; give an object that has the method {method}")
-
-
 def _seed_policy(max_retries: int) -> RetryPolicy:
     check_integer(max_retries, "default_max_retries", high=ATTEMPTS_MAX)
     return from_max_retries(max_retries, RetryPolicy())
@@ -391,11 +385,3 @@ def _worker_name(worker_id: str | None) -> str:
     if size > WORKER_BYTES_MAX:
         raise ValueError(f"worker id has {size} bytes; give 1 to {WORKER_BYTES_MAX}")
     return worker_id
-
-
-def _names(names: Sequence[str] | None, what: str) -> tuple[str, ...] | None:
-    if names is None:
-        return None
-    if isinstance(names, str):
-        raise TypeError(f"{what} are a sequence of names, not {names!r}; write [{names!r}]")
-    return tuple(check_name(name, what) for name in names)

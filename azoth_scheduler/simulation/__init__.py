@@ -3,6 +3,7 @@ The scheduler in a simulated world: virtual time, faults at every seam, and one 
 
 `SimulatedScheduler` runs a user's own handlers there. `play` plays what a seed writes, in which
 everything goes wrong at times, and checks that what must hold does.
+"""
 
 from azoth_scheduler.simulation.asserting import InvariantBroken
 from azoth_scheduler.simulation.faults import FAULTS

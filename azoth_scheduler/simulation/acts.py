@@ -31,6 +31,7 @@ Deed: TypeAlias = Literal[
     "rebuild",
     "write_foreign",
 ]
+"""What can be done: by people, and by what breaks."""
 
 _UNSAID: Final = Options()
 

@@ -95,8 +95,8 @@ class SimulatedExecutor:
     """
     Carry out attempts in virtual time, on one thread.
 
-    An attempt that is asked to stop does so within a second, save one that hangs; the handler
-    itself is called at the moment at which the attempt ends, so that it sees whether it should stop.
+    An attempt that is asked to stop does so within a second, save one that hangs. The handler is
+    called at the moment at which the attempt ends, so that it sees whether it should stop.
 
     Args:
         seed: Of the run; what is drawn for an attempt depends on its execution id alone.

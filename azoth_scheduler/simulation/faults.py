@@ -40,6 +40,7 @@ FAULTS: Final[Mapping[str, str]] = {
 """What may strike at a seam, by `seam.fault`."""
 
 SEAMS: Final = ("append", "read", "lease", "table", "wake", "attempt")
+"""Where a scheduler meets the world."""
 
 
 class Faults:

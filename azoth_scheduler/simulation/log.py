@@ -30,16 +30,15 @@ _MEANT: Final = {
     "crash_after": Fault.CRASH_AFTER,
 }
 
-Committed = Callable[[Sequence[Write], Appended], None]
-"""Told of each commit, whether its writer hears of it or not."""
-
 
 class WatchedLog(StoreWrapper):
     """
-    Tell of each commit; it is what stands directly before the store.
+    Tell of each commit, whether its writer hears of it or not; it stands before the store.
     """
 
-    def __init__(self, store: EventStore, committed: Committed) -> None:
+    def __init__(
+        self, store: EventStore, committed: Callable[[Sequence[Write], Appended], None]
+    ) -> None:
         super().__init__(store)
         self._committed = committed
 
@@ -127,6 +126,7 @@ class Seam(FaultyStore):
         log: EventStore,
         leases: Leases,
         faults: Faults,
+        *,
         scheduler: str,
         is_held: Callable[[], bool],
         called: Callable[[str | None], None],

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 from attrs import frozen
 
-from azoth.clocks import Instant, microseconds_of
+from azoth.clocks import Instant, Microseconds, microseconds_of
 from azoth.errors import AzothError, Conflict, StoreError, StoreFailed
 from azoth.testing import SimulatedCrash
 from azoth_scheduler.projection import ScheduleProjection
@@ -97,11 +97,11 @@ class Node:
     Args:
         name: Names it in the trace.
         clock: Of its machine.
-        poll: How often it looks even if nothing woke it.
-        lease: How long its claims hold without being renewed.
         faults: Say what strikes it.
         around: Its surroundings.
         open_process: Starts its process: gives a scheduler and its executor.
+        poll: How often it looks even if nothing woke it.
+        lease: How long its claims hold without being renewed.
 
     Attributes:
         opened: What its process has open; the last one's, where it is down.
@@ -116,11 +116,12 @@ class Node:
         self,
         name: str,
         clock: SimulatedClock,
-        poll: float,
-        lease: float,
         faults: Faults,
         around: Surroundings,
         open_process: "Callable[[Node], Opened]",
+        *,
+        poll: float,
+        lease: float,
     ) -> None:
         self.name = name
         self.clock = clock
@@ -189,10 +190,18 @@ class Node:
             self._around.tell(self.name, "goes on")
             self._turn_after(0)
 
-    def look_within_poll(self) -> None:
+    def step_clock(self, by: Microseconds) -> None:
         """
-        Let it look when it would poll, for its clock may show another time by then.
+        Set the clock of its machine; it sees that when it polls.
         """
+        self.clock.step(by)
+        self._turn_after(self._poll)
+
+    def thaw_clock(self) -> None:
+        """
+        Let the clock of its machine go on, behind by as long as it stood.
+        """
+        self.clock.thaw()
         self._turn_after(self._poll)
 
     def called(self, struck: str | None) -> None:

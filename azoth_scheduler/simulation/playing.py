@@ -7,7 +7,7 @@ to rest within a bound: what was begun has an end, what is due is started, all s
 equal. Then everybody is shut down.
 """
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from logging import CRITICAL, getLogger
 from tempfile import TemporaryDirectory
@@ -15,7 +15,7 @@ from typing import Final
 
 from attrs import frozen
 
-from azoth.clocks import Clock, Instant
+from azoth.clocks import Clock, Instant, Microseconds
 from azoth.events import NewEvent, Write
 from azoth.projector import Projector
 from azoth.store import EventStore
@@ -30,7 +30,13 @@ from azoth_scheduler.simulation.acts import Act, request_of
 from azoth_scheduler.simulation.clocks import SimulatedClock
 from azoth_scheduler.simulation.executor import SimulatedExecutor
 from azoth_scheduler.simulation.faults import Faults
-from azoth_scheduler.simulation.invariants import Breach, Invariants
+from azoth_scheduler.simulation.invariants import (
+    Breach,
+    Checker,
+    Ending,
+    Invariants,
+    Liveness,
+)
 from azoth_scheduler.simulation.node import Node, Opened, Spins
 from azoth_scheduler.simulation.scenario import START, Scenario
 from azoth_scheduler.simulation.sometimes import reached
@@ -41,6 +47,9 @@ from azoth_scheduler.simulation.world import Laws, World
 __all__ = ["Played", "open_memory", "play"]
 
 _SECOND: Final = 1_000_000
+
+_BACKOFF_SECONDS: Final = 6
+"""The longest wait after an error, and a pass."""
 
 _GRACE_SECONDS: Final = 30.0
 """Of each shutdown (L4)."""
@@ -138,10 +147,21 @@ class _Play:
             START,
             open_log,
             faults=Faults(scenario.seed, scenario.faults, frozenset(scenario.without)),
-            invariants=Invariants(slots=_slots(scenario)),
+            invariants=Invariants(slots=_slots(scenario), checkers=self._waiting()),
             trace=trace,
             laws=Laws(proves_death=seats.one_machine),
         )
+
+    def _waiting(self) -> Iterator[Checker]:
+        # L1 and L2, from when the faults end.
+        since, bound = Instant(START + self._scenario.span), _bound(self._scenario)
+        slots = sum(_slots(self._scenario).values())
+        yield Liveness(since=since, bound=bound, slots=slots, now=self._now)
+        yield Ending(since=since, bound=bound, now=self._now)
+
+    def _now(self) -> Instant:
+        # The world is made with its invariants, so they come to it by this.
+        return self.world.now()
 
     def play(self) -> None:
         world, scenario = self.world, self._scenario
@@ -241,31 +261,29 @@ class _Play:
     def _do(self, act: Act) -> None:
         node = self.world.nodes[act.scheduler % len(self.world.nodes)]
         self.world.tell(node.name, f"is to {act.deed} {act.task_id}")
-        match act.deed:
-            case "crash":
-                node.crash("it is killed")
-            case "start":
-                node.start()
-            case "freeze":
-                node.freeze()
-            case "thaw":
-                node.thaw()
-            case "step_clock":
-                node.clock.step(act.by)
-                node.look_within_poll()
-            case "freeze_clock":
-                node.clock.freeze()
-            case "thaw_clock":
-                node.clock.thaw()
-                node.look_within_poll()
-            case "enter":
-                self._enter(act.scheduler, f"v{len(self.world.nodes)}")
-            case "rebuild":
-                self._rebuild()
-            case "write_foreign":
-                self._write_foreign(act.task_id)
-            case _:
-                node.act(lambda scheduler: _command(scheduler, act))
+        trouble = self._troubles.get(act.deed)
+        if trouble is None:
+            node.act(lambda scheduler: _command(scheduler, act))
+        else:
+            trouble(node, act)
+
+    @property
+    def _troubles(self) -> Mapping[str, Callable[[Node, Act], None]]:
+        return {
+            "crash": lambda node, _: node.crash("it is killed"),
+            "start": lambda node, _: node.start(),
+            "freeze": lambda node, _: node.freeze(),
+            "thaw": lambda node, _: node.thaw(),
+            "step_clock": lambda node, act: node.step_clock(act.by),
+            "freeze_clock": lambda node, _: node.clock.freeze(),
+            "thaw_clock": lambda node, _: node.thaw_clock(),
+            "enter": lambda _, act: self._join(act.scheduler),
+            "rebuild": lambda _, __: self._rebuild(),
+            "write_foreign": lambda _, act: self._write_foreign(act.task_id),
+        }
+
+    def _join(self, index: int) -> None:
+        self._enter(index, f"v{len(self.world.nodes)}")
 
     def _rebuild(self) -> None:
         # R7: what is rebuilt while appends go on is what is live.
@@ -301,9 +319,8 @@ class _Play:
             world.check_all()
 
     def _settles_within(self) -> int:
-        # Whoever was frozen finds its lease run out, its attempts are taken, and run once more.
-        seats = self._scenario.seats
-        return _SECOND * (2 * seats.lease_seconds + 2 * seats.timeout_seconds + 4 * seats.poll_seconds)
+        # Long enough for a run that fails, and for one that is lost, to come up once more.
+        return 2 * _bound(self._scenario) + 2 * _SECOND * self._scenario.seats.timeout_seconds
 
     def _shut_down(self, node: Node) -> None:
         # L4: a shutdown ends within its grace, even while a handler hangs.
@@ -325,6 +342,26 @@ class _Play:
             if node.opened.scheduler.digest() != self._digest:
                 what = f"the table of {node.name} has another digest than the log"
                 self.world.breach("L3", len(self.world.events), what)
+
+
+def _bound(scenario: Scenario) -> Microseconds:
+    """
+    Return how long what is due may wait once the faults have ended: poll + lease + skew (L1).
+
+    A lease that has just been renewed has to run out and to stand still for as long again, each
+    seen within a poll interval; whoever met an error waits for its backoff.
+    """
+    seats = scenario.seats
+    waits = 2 * seats.lease_seconds + 3 * seats.poll_seconds + _BACKOFF_SECONDS
+    return Microseconds(waits * _SECOND + _skew(scenario))
+
+
+def _skew(scenario: Scenario) -> int:
+    # How far the clocks of two schedulers may be apart in the end.
+    stepped = sum(abs(act.by) for act in scenario.acts)
+    frozen = sum(act.deed == "freeze_clock" for act in scenario.acts) * scenario.span
+    drift = max(map(abs, scenario.seats.drifts)) * 2 * scenario.span // 1_000_000
+    return stepped + frozen + drift
 
 
 def _slots(scenario: Scenario) -> dict[str, int]:

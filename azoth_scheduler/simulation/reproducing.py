@@ -7,16 +7,26 @@ from typing import Final
 
 from attrs import frozen
 
-from azoth.errors import CodecError
-from azoth.json_format import STDLIB
+from azoth.typed_json import TypedJson
 from azoth_scheduler.errors import SchedulerError
 from azoth_scheduler.events import registry
 from azoth_scheduler.simulation.playing import Played
 from azoth_scheduler.simulation.scenario import VERSION, Scenario
 
-__all__ = ["Kept", "SeedOfAnotherVersion", "keep", "parse_seed", "read_scenario", "seed_text"]
+__all__ = [
+    "Kept",
+    "SeedOfAnotherVersion",
+    "keep",
+    "parse_seed",
+    "read_scenario",
+    "seed_text",
+    "story_of",
+]
 
 _SHOWN_EVENTS: Final = 30
+
+_SCENARIOS: Final = TypedJson(Scenario, converter=registry.converter)
+"""By what events are written by: it knows schedules, bytes and spans of time."""
 
 
 class SeedOfAnotherVersion(SchedulerError, ValueError):
@@ -91,8 +101,7 @@ def keep(played: Played, folder: Path) -> Kept:
     folder.mkdir(parents=True, exist_ok=True)
     seed = played.scenario.seed
     plan = folder / f"seed-{seed}.json"
-    told = registry.converter.unstructure(played.scenario)
-    plan.write_bytes(STDLIB.dumps(told) + b"\n")
+    plan.write_bytes(_SCENARIOS.encode(played.scenario) + b"\n")
     test = folder / f"test_seed_{seed}.py"
     test.write_text(_TEST.format(seed=seed, breach=played.breaches[0], plan=plan.name))
     story = folder / f"seed-{seed}.txt"
@@ -124,11 +133,9 @@ def read_scenario(path: Path) -> Scenario:
         ValueError: The file holds none.
     """
     try:
-        told = STDLIB.loads(path.read_bytes())
-        scenario: Scenario = registry.converter.structure(told, Scenario)
-    except (ValueError, TypeError, KeyError, CodecError, ExceptionGroup) as error:
+        return _SCENARIOS.decode(path.read_bytes())
+    except ValueError as error:
         raise ValueError(f"{path} holds no scenario: {error}") from error
-    return scenario
 
 
 _TEST: Final = '''\

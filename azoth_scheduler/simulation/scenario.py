@@ -22,6 +22,8 @@ START: Final = Instant(1_767_268_800_000_000)
 """2026-01-01T12:00 UTC, when each scenario begins."""
 
 _SECOND: Final = 1_000_000
+
+
 @frozen(kw_only=True)
 class Seats:
     """
@@ -66,7 +68,7 @@ class Scenario:
         without: Faults that do not strike, by the names that they have in the report of a run.
     """
 
-    version: int = VERSION
+    version: int
     seed: int
     span: Microseconds
     seats: Seats = Seats()

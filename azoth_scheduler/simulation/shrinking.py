@@ -15,14 +15,14 @@ from azoth.clocks import Microseconds
 from azoth_scheduler.simulation.playing import Played, play
 from azoth_scheduler.simulation.scenario import Scenario
 
-__all__ = ["shrunk"]
+__all__ = ["reduced", "shrunk"]
 
 T = TypeVar("T")
 
-Player = Callable[[Scenario], Played]
 
-
-def shrunk(played: Played, *, player: Player = play, tries: int = 400) -> Played:
+def shrunk(
+    played: Played, *, player: Callable[[Scenario], Played] = play, tries: int = 400
+) -> Played:
     """
     Return a smaller scenario that breaks the same invariant, played.
 
@@ -40,7 +40,7 @@ def shrunk(played: Played, *, player: Player = play, tries: int = 400) -> Played
 
 
 class _Search:
-    def __init__(self, played: Played, player: Player, tries: int) -> None:
+    def __init__(self, played: Played, player: Callable[[Scenario], Played], tries: int) -> None:
         self.best = played
         self._invariant = played.breaches[0].invariant
         self._player = player

@@ -18,16 +18,16 @@ from azoth_scheduler.execution import Attempt
 from azoth_scheduler.handlers import Handlers, TaskHandler
 from azoth_scheduler.projection import MemoryScheduleProjection
 from azoth_scheduler.retries import RetryPolicy
-from azoth_scheduler.schedules import Immediate
 from azoth_scheduler.scheduler import Scheduler
+from azoth_scheduler.schedules import Immediate
 from azoth_scheduler.settings import Settings, defaults_of
-from azoth_scheduler.simulation.carrying import Virtually
 from azoth_scheduler.simulation.asserting import (
     InvariantBroken,
     UserInvariant,
     check_ran,
     check_scheduled,
 )
+from azoth_scheduler.simulation.carrying import Virtually
 from azoth_scheduler.simulation.clocks import SimulatedClock
 from azoth_scheduler.simulation.executor import SimulatedExecutor
 from azoth_scheduler.simulation.faults import Faults, check_faults
@@ -44,7 +44,7 @@ __all__ = ["SimulatedScheduler"]
 _SECOND: Final = 1_000_000
 _SHOWN_EVENTS: Final = 8
 
-Duration: TypeAlias = timedelta | float
+_Duration: TypeAlias = timedelta | float
 
 
 class SimulatedScheduler(Tasks):
@@ -97,7 +97,7 @@ class SimulatedScheduler(Tasks):
         start: datetime = datetime(2026, 1, 1, tzinfo=UTC),
         seed: int = 0,
         schedulers: int = 1,
-        lasts: "Duration | Callable[[Attempt], Duration]" = 0.0,
+        lasts: "_Duration | Callable[[Attempt], _Duration]" = 0.0,
         faults: Mapping[str, int] | None = None,
         store: Callable[[Clock], EventStore] | None = None,
         real_time: bool = False,
@@ -105,7 +105,7 @@ class SimulatedScheduler(Tasks):
     ) -> None:
         chances = check_faults(faults or {})
         self._given = tuple(handlers)
-        self._options = {"poll_interval": 1.0, "lease": 30.0, **options}
+        self._options: dict[str, Any] = {"poll_interval": 1.0, "lease": 30.0, **options}
         self._lasts = lasts
         self._carry = Virtually(real_time=real_time)
         served = Handlers(self._given, options.get("middleware", ()))
@@ -165,7 +165,7 @@ class SimulatedScheduler(Tasks):
 
     # Time and trouble.
 
-    def advance(self, by: Duration | None = None, **units: float) -> None:
+    def advance(self, by: _Duration | None = None, **units: float) -> None:
         """
         Let time pass, and all that is to happen in it.
 
@@ -218,14 +218,13 @@ class SimulatedScheduler(Tasks):
         """
         self._node(scheduler).thaw()
 
-    def jump_clock(self, by: Duration, scheduler: int = 0) -> None:
+    def jump_clock(self, by: _Duration, scheduler: int = 0) -> None:
         """
         Set a scheduler's clock forth, or back by a negative number of seconds; no time passes.
         """
         seconds = by.total_seconds() if isinstance(by, timedelta) else by
         node = self._node(scheduler)
-        node.clock.step(Microseconds(round(seconds * _SECOND)))
-        node.look_within_poll()
+        node.step_clock(Microseconds(round(seconds * _SECOND)))
 
     def rebuild(self) -> None:
         """
@@ -287,7 +286,7 @@ class SimulatedScheduler(Tasks):
         self.world.invariants.add(UserInvariant(called, lambda: holds(self)))
 
     def eventually(
-        self, comes: "Callable[[SimulatedScheduler], object]", *, within: Duration
+        self, comes: "Callable[[SimulatedScheduler], object]", *, within: _Duration
     ) -> datetime:
         """
         Let time pass until something has come.
@@ -368,7 +367,7 @@ class SimulatedScheduler(Tasks):
             woken=node.ring,
             carry=self._carry,
         )
-        options = {"worker_id": node.name, **self._options}
+        options: dict[str, Any] = {"worker_id": node.name, **self._options}
         scheduler = Scheduler(
             world.seam(node),
             self._given,

@@ -6,16 +6,15 @@ were given, and with the journal of the executors.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-
 from typing import TypeAlias
 
 from azoth.events import Appended, Event, Write
-from azoth.store import EventStore
 from azoth.following import iterate
+from azoth.store import EventStore
 from azoth_scheduler.events import SchedulerEvent, TaskExecuted, TaskRunStarted
 from azoth_scheduler.simulation.executor import Journal
 
-__all__ = ["answers_hold", "log_holds", "outcomes_are_true", "starts_are_claimed"]
+__all__ = ["Wrong", "answers_hold", "log_holds", "outcomes_are_true", "starts_are_claimed"]
 
 Wrong: TypeAlias = Iterator[tuple[str, int, str]]
 """The invariant, the position that shows it, and what is wrong."""
@@ -39,10 +38,10 @@ def answers_hold(writes: Sequence[Write], answer: Appended, events: Sequence[Eve
         if not same:
             yield "S5", event.position, f"{event.type} of {event.stream} stands in the batch"
     for write in writes:
-        yield from _expected(write, answer, events)
+        yield from _expected(write, answer)
 
 
-def _expected(write: Write, answer: Appended, events: Sequence[Event]) -> Wrong:
+def _expected(write: Write, answer: Appended) -> Wrong:
     if not isinstance(write.expected, int):
         return
     first = answer.versions[write.stream] - len(write.events)

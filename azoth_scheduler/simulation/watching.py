@@ -1,9 +1,9 @@
 """
 Handlers are watched while they run: who reads the real clock or sleeps makes no simulation.
 
-Calls are seen by the interpreter's profile hook (`sys.setprofile`), whatever name they were imported
-under. What a library written in C does inside is not seen, and what the standard library does for
-itself, such as the time of a log record, is passed over.
+Calls are seen by the interpreter's profile hook (`sys.setprofile`), whatever name they were
+imported under. What a library written in C does inside is not seen, and what the standard library
+does for itself, such as the time of a log record, is passed over.
 """
 
 import sys
@@ -20,13 +20,13 @@ from azoth_scheduler.handlers import TaskHandler
 __all__ = ["RealTimeUsed", "watched"]
 
 _CLOCKS: Final = (
-    time.time,
-    time.time_ns,
-    time.monotonic,
-    time.monotonic_ns,
-    time.perf_counter,
-    time.perf_counter_ns,
-    time.sleep,
+    time.time,  # clock: named to be watched for
+    time.time_ns,  # clock: named to be watched for
+    time.monotonic,  # clock: named to be watched for
+    time.monotonic_ns,  # clock: named to be watched for
+    time.perf_counter,  # clock: named to be watched for
+    time.perf_counter_ns,  # clock: named to be watched for
+    time.sleep,  # clock: named to be watched for
 )
 _READINGS: Final = ("now", "utcnow", "today")
 

@@ -133,7 +133,7 @@ class World:
         order = self._order.number() % _ORDERS if self._laws.shuffles else 0
         heappush(self._queue, (self.time.now_at + span, order, self._count, act))
 
-    def lag(self, _scheduler: str) -> int:
+    def lag(self, scheduler: str) -> int:  # noqa: ARG002 - one rests like another
         """
         Draw how long a scheduler rests between two phases of a pass.
         """
@@ -166,7 +166,7 @@ class World:
         """
         Let a scheduler come.
         """
-        node = Node(name, clock, poll, lease, self.faults, self, open_process)
+        node = Node(name, clock, self.faults, self, open_process, poll=poll, lease=lease)
         self.nodes.append(node)
         return node
 
@@ -176,7 +176,12 @@ class World:
         """
         life = _Life(node, node.crashes)
         return Seam(
-            self.log, self._leases, self.faults, node.name, life.is_held, node.called
+            self.log,
+            self._leases,
+            self.faults,
+            scheduler=node.name,
+            is_held=life.is_held,
+            called=node.called,
         )
 
     def run(self, until: Instant) -> None:

@@ -14,7 +14,7 @@ from azoth_scheduler.schedules import Cron, Immediate, Interval, OneTime, Schedu
 from azoth_scheduler.simulation.acts import Act, Deed
 from azoth_scheduler.simulation.chance import Dice
 from azoth_scheduler.simulation.faults import FAULTS
-from azoth_scheduler.simulation.scenario import START, Scenario, Seats
+from azoth_scheduler.simulation.scenario import START, VERSION, Scenario, Seats
 from azoth_scheduler.task import Definition
 
 __all__ = ["scenario_of"]
@@ -59,6 +59,7 @@ def scenario_of(seed: int, span: Microseconds | None = None) -> Scenario:
     dice = Dice(seed, "scenario")
     lasts = Microseconds(dice.between(1, 12) * 5 * _MINUTE) if span is None else span
     return Scenario(
+        version=VERSION,
         seed=seed,
         span=lasts,
         seats=_seats(dice),
@@ -103,8 +104,7 @@ def _acts(dice: Dice, span: Microseconds) -> tuple[Act, ...]:
         )
         for task in tasks
     ]
-    for _ in range(dice.between(0, 5)):
-        acts.append(_command(dice, span, tasks))
+    acts += [_command(dice, span, tasks) for _ in range(dice.between(0, 5))]
     if not dice.strikes(250):
         for _ in range(dice.between(1, 3)):
             acts += _trouble(dice, span)
