@@ -2,8 +2,8 @@
 What tests of tasks need beyond `azoth.testing`.
 
 `azoth_scheduler.testing.strategies` draws schedules, cron texts that are valid or refused,
-requests, commands and whole logs of tasks. It needs Hypothesis, which `azoth-scheduler[testing]`
-installs.
+requests, commands and whole logs of tasks, and `azoth_scheduler.testing.machines` drives a task
+through whatever comes. Both need Hypothesis, which `azoth-scheduler[testing]` installs.
 """
 
 __all__: list[str] = []

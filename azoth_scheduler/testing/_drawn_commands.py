@@ -39,7 +39,17 @@ _MINUTE: Final = 60 * _SECOND
 BEGIN: Final = instant_of(datetime(2026, 1, 1, 12, tzinfo=UTC))
 """When drawn logs begin."""
 
-STEPS: Final = (0, 1, _SECOND, _MINUTE - 1, _MINUTE, 5 * _MINUTE, 61 * _MINUTE, -_MINUTE)
+STEPS: Final = (
+    0,
+    1,
+    _SECOND,
+    _MINUTE - 1,
+    _MINUTE,
+    5 * _MINUTE,
+    8 * _MINUTE,
+    61 * _MINUTE,
+    -_MINUTE,
+)
 """How far a clock goes between two commands; back too."""
 
 _REASONS: Final = st.sampled_from(["", "maintenance", "\u00fc"])
@@ -98,11 +108,11 @@ class _Asker:
         # Each as often as it is named: most tasks live long, and most attempts end.
         found: list[Callable[[], TaskCommand]] = [self.schedule]
         if self.state.exists:
-            found += [self.start] * 4
+            found += [self.start] * 6
         if self.state.exists and not self.state.cancelled:
             found += [self.trigger, self.pause, self.resume, self.resume, self.cancel]
         if self.state.active:
-            found += [*[self.end] * 5, self.abandon]
+            found += [*[self.end] * 8, self.abandon]
         if any(run.attempt for run in self.state.runs):
             found.append(self.stop)
         return found
@@ -152,11 +162,14 @@ class _Asker:
         asked = outcome == "snoozed" or (outcome == "failed" and self.draw(_SELDOM))
         # As its worker's clock has it, which may be behind.
         behind = _SECOND if self.draw(_SELDOM) else 0
+        run, fence = self._running()
+        # By its monotonic clock it has taken its time, or ended before that.
+        took = run.deadline_at - run.started_at if outcome == "timed_out" else 0
         return RecordOutcome(
             at=self.now,
-            fence=self._running()[1],
+            fence=fence,
             completed_at=Instant(max(0, self.now - behind)),
-            duration=Microseconds(7),
+            duration=Microseconds(took),
             outcome=outcome,
             policy=self.settings.policy_of(self.state.definition),
             error="boom \u00fc" if outcome in ("failed", "timed_out") else None,

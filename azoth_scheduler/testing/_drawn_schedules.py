@@ -2,11 +2,9 @@
 Schedules as a test draws them, and the moments at which their answers are delicate.
 """
 
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Final, get_args
-from zoneinfo import ZoneInfo
 
 from azoth.clocks import DURATION_MAX, Instant, datetime_of, instant_of
 from azoth.testing._hypothesis import st
@@ -21,11 +19,11 @@ from azoth_scheduler.schedules import (
     OneTime,
     Schedule,
 )
+from azoth_scheduler.simulation.oracle.zones import clock_changes
 from azoth_scheduler.testing._drawn_crons import cron_text
 
 __all__ = [
     "ZONES",
-    "clock_changes",
     "crons",
     "intervals",
     "moments",
@@ -47,8 +45,7 @@ ZONES: Final = (
 _SECOND: Final = 1_000_000
 _HOUR: Final = 3_600 * _SECOND
 _FIRST: Final = datetime(1971, 1, 1, tzinfo=UTC)
-_LAST: Final = datetime(2050, 1, 1, tzinfo=UTC)
-_BEYOND: Final = datetime(2090, 1, 1, tzinfo=UTC)
+_LAST: Final = datetime(2090, 1, 1, tzinfo=UTC)
 _LEAP_DAYS: Final = [instant_of(datetime(year, 2, 29, tzinfo=UTC)) for year in range(1972, 2090, 4)]
 _MONTH_ENDS: Final = [
     instant_of(datetime(year, month, 1, tzinfo=UTC))
@@ -58,47 +55,19 @@ _MONTH_ENDS: Final = [
 
 
 @cache
-def clock_changes(tz: str) -> Sequence[Instant]:
-    """
-    Return when a zone's offset from UTC changes, from 1971 to 2050.
-    """
-    # No zone has changed its own twice within six days, so a look each third day finds all.
-    zone, step = ZoneInfo(tz), timedelta(days=3)
-    found: list[Instant] = []
-    when = _FIRST
-    offset = when.astimezone(zone).utcoffset()
-    while when < _LAST:
-        later = when + step
-        before, offset = offset, later.astimezone(zone).utcoffset()
-        if before != offset:
-            found.append(_change_between(when, later, zone))
-        when = later
-    return tuple(found)
-
-
-def _change_between(before: datetime, after: datetime, zone: ZoneInfo) -> Instant:
-    offset = before.astimezone(zone).utcoffset()
-    while after - before > timedelta(seconds=1):
-        middle = before + (after - before) // timedelta(seconds=2) * timedelta(seconds=1)
-        if middle.astimezone(zone).utcoffset() == offset:
-            before = middle
-        else:
-            after = middle
-    return instant_of(after)
-
-
-@cache
 def moments(tz: str = "UTC") -> st.SearchStrategy[Instant]:
     """
     Draw instants, most of them within hours of a change of the clock or the end of a month.
 
     >>> from hypothesis import find
-    >>> just_before = lambda at: at + 1 in clock_changes("Europe/Berlin")
-    >>> find(moments("Europe/Berlin"), just_before) % 1_000_000
+    >>> changes = clock_changes("Europe/Berlin", 1971, 2050)
+    >>> found = find(moments("Europe/Berlin"), lambda at: datetime_of(Instant(at + 1)) in changes)
+    >>> found % 1_000_000
     999999
     """
-    anywhere = st.integers(instant_of(_FIRST), instant_of(_BEYOND)).map(Instant)
-    edges = [clock_changes(tz), clock_changes(tz), _LEAP_DAYS, _MONTH_ENDS]
+    anywhere = st.integers(instant_of(_FIRST), instant_of(_LAST)).map(Instant)
+    changes = [instant_of(change) for change in clock_changes(tz, 1971, 2050)]
+    edges = [changes, changes, _LEAP_DAYS, _MONTH_ENDS]
     seconds = st.integers(-2, 2) | st.integers(-9 * 3_600, 9 * 3_600)
     micros = st.sampled_from([0, 0, -1, 1, 500_000])
     near = [st.builds(_beside, st.sampled_from(few), seconds, micros) for few in edges if few]

@@ -15,7 +15,6 @@ from azoth_scheduler.testing._drawn_crons import (
 )
 from azoth_scheduler.testing._drawn_schedules import (
     ZONES,
-    clock_changes,
     crons,
     intervals,
     moments,
@@ -29,7 +28,6 @@ __all__ = [
     "ZONES",
     "CronFlaw",
     "InvalidCron",
-    "clock_changes",
     "commands",
     "cron_text",
     "crons",
