@@ -81,6 +81,13 @@ class Gathered:
     due: tuple[TaskState, ...] = ()
     states: Mapping[str, TaskState] = field(factory=dict[str, TaskState])
 
+    @property
+    def is_empty(self) -> bool:
+        """
+        Say whether there is nothing to decide: nothing ended, is lost, runs or is due.
+        """
+        return not (self.finished or self.overdue or self.lost or self.running or self.due)
+
 
 @frozen(kw_only=True)
 class Start:

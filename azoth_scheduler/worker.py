@@ -133,8 +133,9 @@ class Worker:
         try:
             self._shop.keeper.renew()
             gathered = self._gather(now)
-            yield "gathered"
-            yield from self._act(plan(gathered, now))
+            if not gathered.is_empty:
+                yield "gathered"
+                yield from self._act(plan(gathered, now))
             looks_at = self._next_look()
         except (StoreBusy, StoreFull, OutcomeUnknown) as error:
             return Instant(self._clock.now() + self._hold(error))
@@ -162,14 +163,14 @@ class Worker:
             lost = (*self._given_back.values(), *survey.lost, *orphans)
             finished = tuple(self._unrecorded.values())
             running = self._unsettled()
-            named = {
-                *(one.fence[0] for one in finished),
-                *(request.task_id for one in finished for request in one.requests),
-                *(one.fence[0] for one in overdue),
-                *(one.fence[0] for one in lost),
-                *(fence[0] for fence in running),
-            }
-            states = {task_id: projection.get(task_id) for task_id in sorted(named)}
+            states = {state.task_id: state for state in due}
+            if finished or overdue or lost or running:
+                named = {
+                    *(one.fence[0] for one in (*finished, *overdue, *lost)),
+                    *(request.task_id for one in finished for request in one.requests),
+                    *(fence[0] for fence in running),
+                }
+                states |= {task_id: projection.get(task_id) for task_id in sorted(named)}
         claims = bool(due or finished or lost or overdue)
         return Gathered(
             worker_id=self._shop.keeper.worker_id if claims else "",
@@ -180,7 +181,7 @@ class Worker:
             lost=lost,
             running=running,
             due=tuple(due),
-            states={**{state.task_id: state for state in due}, **states},
+            states=states,
         )
 
     def _free(self, given_back: int = 0) -> int:

@@ -139,6 +139,7 @@ class Node:
         self._phases: Generator[Phase, None, Instant | None] | None = None
         self._frozen = False
         self._is_acting = False
+        self._is_fresh = False
         self._rung = False
         self._turn_at: int | None = None
         self._slow = False
@@ -276,6 +277,9 @@ class Node:
             self._is_acting = True
             phase = next(self._phases)
         except StopIteration as ended:
+            if self._is_fresh:
+                # It had nothing to decide, and its table shows all there is.
+                self._around.caught_up(self.name, self.opened.projection)
             self._phases, self._is_acting = None, False
             self._rest(ended.value)
         except SimulatedCrash as crash:
@@ -285,7 +289,7 @@ class Node:
             self._phases = None
             self.crash(f"its store has failed: {error}")
         else:
-            self._is_acting = False
+            self._is_acting = self._is_fresh = False
             self._around.tell(self.name, phase)
             if phase == "gathered":
                 self._around.caught_up(self.name, self.opened.projection)
@@ -299,6 +303,7 @@ class Node:
         if self._rung:
             self._in_vain = 0
         self._rung = self._unheard = False
+        self._is_fresh = True
         self._phases = self.opened.scheduler.phases()
 
     def _lag(self) -> int:

@@ -319,8 +319,8 @@ class _Play:
             world.check_all()
 
     def _settles_within(self) -> int:
-        # Long enough for a run that fails, and for one that is lost, to come up once more.
-        return 2 * _bound(self._scenario) + 2 * _SECOND * self._scenario.seats.timeout_seconds
+        # Whatever is begun then has its end, and what is due has been started.
+        return _bound(self._scenario) + (self._scenario.seats.timeout_seconds + 10) * _SECOND
 
     def _shut_down(self, node: Node) -> None:
         # L4: a shutdown ends within its grace, even while a handler hangs.

@@ -41,6 +41,7 @@ class Reference:
         self._states: dict[str, TaskState] = {}
         self._changed: list[str] = []
         self._compared: dict[str, int] = {}
+        self._position = 0
 
     @property
     def states(self) -> Mapping[str, TaskState]:
@@ -69,6 +70,7 @@ class Reference:
             self._ended(told.worker_id)
         self._states[task_id] = after
         self._changed.append(task_id)
+        self._position = event.position
         return told
 
     def _ended(self, worker_id: str) -> None:
@@ -79,7 +81,11 @@ class Reference:
     def differences(self, reader: str, table: ScheduleProjection) -> Iterator[str]:
         """
         Compare what has changed since the same reader was compared last: R1.
+
+        A table that is behind is not compared: its reader could not read.
         """
+        if table.position < self._position:
+            return
         since, self._compared[reader] = self._compared.get(reader, 0), len(self._changed)
         for task_id in dict.fromkeys(self._changed[since:]):
             if table.get(task_id) != self._states[task_id]:

@@ -57,7 +57,7 @@ def scenario_of(seed: int, span: Microseconds | None = None) -> Scenario:
         span: How long it lasts before the faults end; drawn where nothing is said.
     """
     dice = Dice(seed, "scenario")
-    lasts = Microseconds(dice.between(1, 12) * 5 * _MINUTE) if span is None else span
+    lasts = Microseconds(dice.between(1, 8) * 5 * _MINUTE) if span is None else span
     return Scenario(
         version=VERSION,
         seed=seed,
@@ -70,7 +70,7 @@ def scenario_of(seed: int, span: Microseconds | None = None) -> Scenario:
 
 
 def _seats(dice: Dice) -> Seats:
-    count = dice.weighted(((1, 2), (2, 5), (3, 1)))
+    count = dice.weighted(((1, 4), (2, 5), (3, 1)))
     return Seats(
         schedulers=count,
         slots=dice.between(1, 3),
@@ -160,7 +160,7 @@ def _definition(dice: Dice, span: Microseconds) -> Definition:
 
 def _schedule(dice: Dice, span: Microseconds) -> Schedule:
     # A task fires some ten times, however long the run lasts.
-    every = max(10, span // _SECOND // dice.choice((4, 8, 16)))
+    every = max(10, span // _SECOND // dice.choice((3, 6, 12)))
     match dice.below(8):
         case 0:
             return Immediate()
