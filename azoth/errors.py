@@ -7,7 +7,9 @@ AzothError
     Conflict: WrongExpectedVersion (azoth.streams), CheckpointConflict, IdempotencyConflict
     StoreBusy   OutcomeUnknown   StoreFull   StoreFailed   StoreClosed   StoreCorrupt
     CheckpointAhead   StoreDiverged   UnknownStore   StoreNotInstalled
+    LogsDiffer (azoth.copying)
   CodecError: UnknownEventType, UndecodableEvent
+  BadExport (azoth.export_format)
   SchedulerError (azoth_scheduler.errors)
 ```
 

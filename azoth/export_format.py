@@ -192,7 +192,7 @@ def _check_is_last(numbered: Iterator[tuple[int, bytes]]) -> None:
 
 
 def _head_of(number: int, line: bytes) -> ExportHead:
-    fields = _parsed(number, line) if line else {}
+    fields: Mapping[str, Any] = _parsed(number, line) if line else {}
     if _KEY not in fields:
         raise BadExport(line=number, reason="no export begins like this; `azoth export` writes one")
     if fields[_KEY] != FORMAT:

@@ -36,7 +36,7 @@ OperationKind: TypeAlias = Literal["append", "read", "claim", "run", "catch_up"]
 _logger: Final = getLogger("azoth")
 
 # What a store may offer beyond the port. A check for it looks at the object, not at `__getattr__`.
-_OFFERS: Final = ("backup", "diagnose", "leases", "renew", "restore", "verify")
+_OFFERS: Final = ("backup", "checkpoints", "diagnose", "leases", "renew", "restore", "verify")
 
 
 @frozen(kw_only=True, eq=False)

@@ -16,7 +16,7 @@ The contract is proved on every store by `azoth.testing.conformance.StoreConform
 8. `recorded_at = max(clock.now(), the last recorded_at)` under the write lock, one per append.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import PathLike
 from types import TracebackType
 from typing import Literal, Protocol, Self, TypeAlias, runtime_checkable
@@ -28,6 +28,7 @@ from azoth.events import ALL, Appended, Checkpoint, Event, Page, Query, Write
 
 __all__ = [
     "BackupStore",
+    "CheckpointStore",
     "DiagnosableStore",
     "EventStore",
     "Finding",
@@ -208,6 +209,22 @@ class RestorableStore(Protocol):
 
         Raises:
             ValueError: The events do not go on from the head, or are more than an append may hold.
+        """
+        ...
+
+
+@runtime_checkable
+class CheckpointStore(Protocol):
+    """
+    Be a store that can say who keeps a position in it.
+    """
+
+    def checkpoints(self) -> Mapping[str, int]:
+        """
+        Return the position of each consumer that ever saved one.
+
+        Raises:
+            StoreCorrupt: A record does not match its checksum.
         """
         ...
 

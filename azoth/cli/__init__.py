@@ -1,9 +1,9 @@
 """
-The command `azoth`: look into a log from a shell.
+The command `azoth`: look into a log from a shell, explain it, and take it elsewhere.
 
-Exit codes: 0 it is so; 1 it is not (`verify` or `doctor` found damage, `show` found nothing); 2 the
-command was not understood; 3 the store or file cannot be used; 130 interrupted: what was begun goes
-on by the same command.
+Exit codes: 0 it is so; 1 it is not (damage, a difference, or nothing was found); 2 the command was
+not understood; 3 the store or file cannot be used; 130 interrupted: what was begun goes on by the
+same command.
 """
 
 import sys

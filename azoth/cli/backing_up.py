@@ -16,7 +16,7 @@ from azoth.urls import parse_url
 __all__ = ["backup", "restore"]
 
 
-@click.command()
+@click.command(short_help="Copy a store with all it keeps.")
 @click.argument("path")
 @store_arguments
 @json_option
@@ -29,7 +29,7 @@ def backup(path: str, url: str | None, store: str | None, *, as_lines: bool) -> 
     _tell("backup", path, as_lines=as_lines)
 
 
-@click.command()
+@click.command(short_help="Put a backup in its place.")
 @click.argument("path")
 @click.argument("url")
 @json_option

@@ -13,6 +13,7 @@ from azoth.cli.checking import problems_of
 from azoth.cli.copying import copy
 from azoth.cli.counting import stats
 from azoth.cli.doctoring import doctor
+from azoth.cli.explaining import what_if, why
 from azoth.cli.exporting import export
 from azoth.cli.importing import import_
 from azoth.cli.letters import dead_letters
@@ -25,11 +26,14 @@ from azoth.cli.output import (
     print_table,
     time_of,
 )
+from azoth.cli.past import at, bisect, diff
 from azoth.cli.progress import progress_shown
+from azoth.cli.replaying import projections, replay
 from azoth.events import Event, Query
 from azoth.following import follow_pages, iterate
 from azoth.store import (
     BackupStore,
+    CheckpointStore,
     DiagnosableStore,
     EventStore,
     LeaseStore,
@@ -41,6 +45,7 @@ __all__ = ["azoth", "info", "show", "tail", "verify"]
 
 _CAPABILITIES: Final[dict[str, type]] = {
     "backup": BackupStore,
+    "checkpoints": CheckpointStore,
     "diagnose": DiagnosableStore,
     "leases": LeaseStore,
     "restore": RestorableStore,
@@ -56,13 +61,29 @@ def azoth() -> None:
     """
     Look into an event log, explain it, and take it elsewhere.
 
-    Exit codes: 0 it is so; 1 it is not (verify or doctor found damage, show found nothing); 2 the
-    command was not understood; 3 the store or file cannot be used; 130 interrupted: what was begun
+    Exit codes: 0 it is so; 1 it is not (damage, a difference, or nothing was found); 2 the command
+    was not understood; 3 the store or file cannot be used; 130 interrupted: what was begun
     goes on by the same command.
     """
 
 
-for _command in (backup, copy, dead_letters, doctor, export, import_, restore, stats):
+for _command in (
+    at,
+    backup,
+    bisect,
+    copy,
+    dead_letters,
+    diff,
+    doctor,
+    export,
+    import_,
+    projections,
+    replay,
+    restore,
+    stats,
+    what_if,
+    why,
+):
     azoth.add_command(_command)
 
 

@@ -20,7 +20,7 @@ _TELL_MICROSECONDS: Final = 1_000_000
 """Between two lines about the lag, unless the copy has caught up."""
 
 
-@click.command()
+@click.command(short_help="Copy a log to another store, and live.")
 @click.argument("source", metavar="SRC")
 @click.argument("target", metavar="DST")
 @click.option("--follow", "-f", is_flag=True, help="Go on with what is appended; print the lag.")

@@ -41,7 +41,7 @@ def chosen_events(command: F) -> F:
     return command
 
 
-@click.command()
+@click.command(short_help="Write the log as JSON lines.")
 @click.argument("file")
 @store_arguments
 @chosen_events

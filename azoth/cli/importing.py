@@ -6,10 +6,10 @@ import gzip
 import sys
 import zlib
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
-from io import BufferedReader
+from contextlib import ExitStack, contextmanager
+from io import BufferedReader, RawIOBase
 from pathlib import Path
-from typing import IO, Any, Final, cast
+from typing import IO, Final, cast
 
 import click
 
@@ -26,7 +26,7 @@ __all__ = ["import_"]
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 
 
-@click.command("import")
+@click.command("import", short_help="Take over a log from JSON lines.")
 @click.argument("file")
 @store_arguments
 @click.option("--append", is_flag=True, help="Append the events to a log that is there, once.")
@@ -63,17 +63,19 @@ def _check(file: str, progress: Progress) -> None:
 
 @contextmanager
 def _lines(file: str) -> Generator[Iterator[bytes], None, None]:
-    if file == STANDARD:
-        yield _unpacked(sys.stdin.buffer)
-    else:
-        with Path(file).open("rb") as given:
-            yield _unpacked(given)
-
-
-def _unpacked(given: IO[bytes]) -> Iterator[bytes]:
-    reader = given if isinstance(given, BufferedReader) else BufferedReader(cast("Any", given))
-    packed = reader.peek(2)[:2] == _GZIP_MAGIC
-    return _told(gzip.GzipFile(fileobj=reader)) if packed else iter(reader)
+    with ExitStack() as stack:
+        given: IO[bytes] = (
+            sys.stdin.buffer if file == STANDARD else stack.enter_context(Path(file).open("rb"))
+        )
+        # What is read can then be looked at without taking it, of a pipe too.
+        reader = BufferedReader(cast("RawIOBase", given))
+        # Standard input is not ours to close.
+        stack.callback(reader.detach)
+        is_packed = reader.peek(2)[:2] == _GZIP_MAGIC
+        if is_packed:
+            yield _told(stack.enter_context(gzip.GzipFile(fileobj=reader)))
+        else:
+            yield iter(reader)
 
 
 def _told(packed: gzip.GzipFile) -> Iterator[bytes]:

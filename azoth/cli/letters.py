@@ -2,17 +2,15 @@
 The commands `dead-letters list`, `retry` and `drop`: what handlers could not handle.
 """
 
-import sys
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
-from pkgutil import resolve_name
 from typing import Any, cast
 
 import click
 from rich.table import Table
 from rich.text import Text
 
+from azoth.cli.asking import object_named
 from azoth.cli.opening import NOT_SO, json_option, looking_at, opened, store_arguments
 from azoth.cli.output import clean, console, print_json
 from azoth.dead_letters import DEAD, DeadLetters, Letter
@@ -24,7 +22,7 @@ from azoth.store import EventStore
 __all__ = ["dead_letters", "drop", "list_", "retry"]
 
 
-@click.group("dead-letters")
+@click.group("dead-letters", short_help="List, retry or drop dead letters.")
 def dead_letters() -> None:
     """
     List, retry or drop the events that a handler could not handle.
@@ -136,14 +134,7 @@ def _print(found: Sequence[tuple[str, Letter]]) -> None:
 
 
 def _handlers(target: str) -> Sequence[EventHandler]:
-    # As with `python -m`.
-    sys.path.insert(0, str(Path.cwd()))
-    try:
-        found = resolve_name(target)
-    except (AttributeError, ImportError, ValueError) as error:
-        raise click.UsageError(
-            f"{target!r} names no handlers ({error}); write module:name"
-        ) from error
+    found = object_named(target)
     made = found() if callable(found) else found
     if not isinstance(made, Sequence):
         raise click.UsageError(f"{target} is {made!r}; name a list of handlers")

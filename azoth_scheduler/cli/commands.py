@@ -11,6 +11,7 @@ from azoth_scheduler.cli.diagnosing import health
 from azoth_scheduler.cli.explaining import explain, lint
 from azoth_scheduler.cli.listing import forecast, runs, show, tasks
 from azoth_scheduler.cli.options import EXIT_CODES
+from azoth_scheduler.cli.rebuilding import rebuild, replay
 from azoth_scheduler.cli.running import run
 
 __all__ = ["azoth_scheduler"]
@@ -53,5 +54,7 @@ for _command in (
     pause,
     resume,
     cancel,
+    rebuild,
+    replay,
 ):
     azoth_scheduler.add_command(_command)

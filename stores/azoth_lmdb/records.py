@@ -6,6 +6,7 @@ A small record is its checksum, then its numbers, then its text; the checksum co
 
 import json
 import struct
+from collections.abc import Mapping
 from struct import Struct
 from typing import Final
 from zlib import crc32
@@ -39,6 +40,7 @@ __all__ = [
     "lease_of",
     "lease_record",
     "load_checkpoint",
+    "load_checkpoints",
     "load_event",
     "load_first_answer",
     "load_head",
@@ -259,6 +261,14 @@ def load_checkpoint(transaction: Transaction, consumer: bytes) -> int:
     """
     record = transaction.get(transaction.tables.checkpoints, consumer)
     return 0 if record is None else checkpoint_of(consumer, record)
+
+
+def load_checkpoints(transaction: Transaction) -> Mapping[str, int]:
+    """
+    Return the position of each consumer.
+    """
+    records = transaction.cursor(transaction.tables.checkpoints).iternext()
+    return {consumer.decode(): checkpoint_of(consumer, record) for consumer, record in records}
 
 
 def checkpoint_of(consumer: bytes, record: bytes) -> int:

@@ -8,7 +8,7 @@ machines of one kind, since LMDB writes numbers as the machine does, and never t
 or to containers that do not see each other's processes: LMDB's locks end there.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -37,7 +37,7 @@ from azoth_lmdb.backup import back_up
 from azoth_lmdb.diagnosing import diagnose
 from azoth_lmdb.options import LmdbOptions
 from azoth_lmdb.reader import read_page
-from azoth_lmdb.records import load_checkpoint
+from azoth_lmdb.records import load_checkpoint, load_checkpoints
 from azoth_lmdb.session import Session, open_session
 from azoth_lmdb.verifying import verify
 
@@ -114,6 +114,13 @@ class LmdbStore:
         check_name(consumer, "consumer")
         with self._sessions.current().reading() as transaction:
             return load_checkpoint(transaction, consumer.encode())
+
+    def checkpoints(self) -> Mapping[str, int]:
+        """
+        Return the position of each consumer that ever saved one.
+        """
+        with self._sessions.current().reading() as transaction:
+            return load_checkpoints(transaction)
 
     def verify(self, progress: Progress | None = None) -> Sequence[Problem]:
         """

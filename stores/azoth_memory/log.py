@@ -3,7 +3,7 @@ The log in lists: every event once, and for each stream and category the positio
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from azoth.appending import Admitted, Draft, FirstAnswer
 from azoth.clocks import Instant
@@ -63,6 +63,12 @@ class MemoryLog:
         Return the position saved for *consumer*.
         """
         return self._checkpoints.get(consumer, 0)
+
+    def checkpoints(self) -> Mapping[str, int]:
+        """
+        Return the position of each consumer.
+        """
+        return dict(self._checkpoints)
 
     def first_answer(self, key: str) -> FirstAnswer | None:
         """

@@ -5,7 +5,7 @@ One lock covers the log and the append, so a page is a snapshot and a batch beco
 """
 
 import os
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from threading import Lock
 from types import TracebackType
@@ -122,6 +122,13 @@ class MemoryStore:
         check_name(consumer, "consumer")
         with self._opened() as log:
             return log.checkpoint(consumer)
+
+    def checkpoints(self) -> Mapping[str, int]:
+        """
+        Return the position of each consumer that ever saved one.
+        """
+        with self._opened() as log:
+            return log.checkpoints()
 
     def diagnose(self) -> Sequence[Finding]:
         """

@@ -5,6 +5,7 @@ Rows to values and back, each compared with its checksum on the way out.
 import json
 import sqlite3
 import struct
+from collections.abc import Mapping
 from typing import Final, TypeAlias
 from zlib import crc32
 
@@ -34,6 +35,7 @@ __all__ = [
     "lease_row",
     "load_category_id",
     "load_checkpoint",
+    "load_checkpoints",
     "load_first_answer",
     "load_head",
     "load_stream",
@@ -52,6 +54,7 @@ _SELECT_STREAM_BY_NAME: Final = statement("select_stream_by_name")
 _SELECT_STREAM_BY_ID: Final = statement("select_stream_by_id")
 _SELECT_KEY: Final = statement("select_key")
 _SELECT_CHECKPOINT: Final = statement("select_checkpoint")
+_SELECT_CHECKPOINTS: Final = statement("select_checkpoints")
 
 
 @frozen
@@ -230,6 +233,18 @@ def load_checkpoint(cursor: sqlite3.Cursor, consumer: str) -> int:
     if checkpoint_row(consumer, row[0])[-1] != row[-1]:
         raise _damaged(f"the checkpoint of {consumer!r}")
     return int(row[0])
+
+
+def load_checkpoints(cursor: sqlite3.Cursor) -> Mapping[str, int]:
+    """
+    Return the position of each consumer.
+    """
+    found: dict[str, int] = {}
+    for consumer, position, crc in cursor.execute(_SELECT_CHECKPOINTS):
+        if checkpoint_row(consumer, position)[-1] != crc:
+            raise _damaged(f"the checkpoint of {consumer!r}")
+        found[consumer.decode()] = int(position)
+    return found
 
 
 def lease_row(worker: str | bytes, until: int) -> tuple[str | bytes, int, int]:

@@ -112,6 +112,9 @@ INSERT INTO keys (key, digest, first, last, versions, crc) VALUES (?, ?, ?, ?, ?
 -- name: select_checkpoint
 SELECT position, crc FROM checkpoints WHERE consumer = ?;
 
+-- name: select_checkpoints
+SELECT consumer, position, crc FROM checkpoints;
+
 -- name: replace_checkpoint
 INSERT OR REPLACE INTO checkpoints (consumer, position, crc) VALUES (?, ?, ?);
 

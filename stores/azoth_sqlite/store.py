@@ -6,7 +6,7 @@ and, once leases are renewed, a folder of workers' locks (`log.db-workers`). Cop
 the file alone lacks what is in the write-ahead log.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -35,7 +35,7 @@ from azoth_sqlite.backup import back_up
 from azoth_sqlite.diagnosing import diagnose
 from azoth_sqlite.options import SqliteOptions
 from azoth_sqlite.reader import read_page
-from azoth_sqlite.rows import load_checkpoint
+from azoth_sqlite.rows import load_checkpoint, load_checkpoints
 from azoth_sqlite.session import Session, open_session
 from azoth_sqlite.verifying import verify
 
@@ -113,6 +113,13 @@ class SqliteStore:
         check_name(consumer, "consumer")
         with self._sessions.current().reading() as connection:
             return load_checkpoint(connection.cursor(), consumer)
+
+    def checkpoints(self) -> Mapping[str, int]:
+        """
+        Return the position of each consumer that ever saved one.
+        """
+        with self._sessions.current().reading() as connection:
+            return load_checkpoints(connection.cursor())
 
     def verify(self, progress: Progress | None = None) -> Sequence[Problem]:
         """

@@ -2,6 +2,7 @@
 Every command on every kind of store: empty, missing, damaged, from a newer version, in use.
 """
 
+import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
@@ -37,6 +38,14 @@ COMMANDS: Final[Mapping[str, tuple[Sequence[str], Sequence[int]]]] = {
     "backup": (["backup", "{folder}/out", "{store}"], (0, 3, 0, 3, 0)),
     "restore from": (["restore", "{path}", "sqlite:///{folder}/out.db"], (0, 3, 3, 3, 0)),
     "restore to": (["restore", "{folder}/sound.db", "{store}"], (3, 0, 3, 3, 3)),
+    "at": (["at", "2", "{store}"], (2, 3, 3, 3, 0)),
+    "diff": (["diff", "0", "2", "{store}"], (2, 3, 3, 3, 0)),
+    "diff of stores": (["diff", "{store}", "{store}"], (0, 3, 3, 3, 0)),
+    "bisect": (["bisect", "x=1", "--key", "k", "{store}"], (1, 3, 3, 3, 1)),
+    "why": (["why", "daily", "{store}"], (1, 3, 3, 3, 1)),
+    "what-if": (["what-if", "daily", '{{"command":"pause"}}', "{store}"], (1, 3, 3, 3, 1)),
+    "replay": (["replay", "{store}"], (0, 3, 3, 3, 0)),
+    "projections": (["projections", "{store}"], (0, 3, 0, 3, 0)),
     "dead-letters list": (["dead-letters", "list", "{store}"], (0, 3, 0, 3, 0)),
     "dead-letters drop": (
         ["dead-letters", "drop", "c", "1/h", "--store", "{store}"],
@@ -66,33 +75,47 @@ def fill(url: str) -> None:
         store.append(Write("a", [NewEvent("T", b'{"n":%d}' % n) for n in (1, 2, 3)], ANY))
 
 
-@pytest.fixture
-def path(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+@pytest.fixture(scope="module")
+def templates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """
-    A store in the state that is asked for; beside it a sound one, and its export.
+    A folder for each state: a store in it, and beside it a sound one and its export.
     """
-    fill(f"sqlite:///{tmp_path}/sound.db")
-    sound = ["export", f"{tmp_path}/log", f"sqlite:///{tmp_path}/sound.db"]
-    assert CliRunner().invoke(azoth, sound).exit_code == 0
-    path = tmp_path / "azoth.db"
-    url, state = f"sqlite:///{path}", request.param
+    templates = tmp_path_factory.mktemp("templates")
+    for state in STATES:
+        folder = templates / state
+        folder.mkdir()
+        fill(f"sqlite:///{folder}/sound.db")
+        sound = ["export", f"{folder}/log", f"sqlite:///{folder}/sound.db"]
+        assert CliRunner().invoke(azoth, sound).exit_code == 0
+        _make(folder / "azoth.db", state)
+    return templates
+
+
+def _make(path: Path, state: str) -> None:
     if state == "empty":
-        open_store(url).close()
-    elif state in {"damaged", "newer"}:
-        fill(url)
+        open_store(f"sqlite:///{path}").close()
+    elif state != "missing":
+        fill(f"sqlite:///{path}")
     if state == "damaged":
         path.write_bytes(path.read_bytes().replace(b'{"n":2}', b'{"n":9}'))
     elif state == "newer":
         with closing(sqlite3.connect(path)) as connection:
             connection.execute("PRAGMA user_version = 99")
-    elif state == "in use":
-        with open_store(url) as store:
-            store.append(Write("a", [NewEvent("U", b"{}")] * 3, ANY))
-            assert isinstance(store, LeaseStore)
-            store.renew("web-1/1", INSTANT_MAX)
-            yield path
+
+
+@pytest.fixture
+def path(request: pytest.FixtureRequest, tmp_path: Path, templates: Path) -> Iterator[Path]:
+    """
+    A store in the state that is asked for.
+    """
+    folder = shutil.copytree(templates / request.param, tmp_path / "stores")
+    if request.param != "in use":
+        yield folder / "azoth.db"
         return
-    yield path
+    with open_store(f"sqlite:///{folder}/azoth.db") as store:
+        assert isinstance(store, LeaseStore)
+        store.renew("web-1/1", INSTANT_MAX)
+        yield folder / "azoth.db"
 
 
 @pytest.mark.parametrize("command", COMMANDS)

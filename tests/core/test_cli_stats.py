@@ -138,7 +138,9 @@ def test_dead_letters_are_listed(letters: str) -> None:
     Of all consumers, or of one.
     """
     assert [letter["id"] for letter in listed(letters)] == ["1/bill", "2/bill"]
-    assert listed(letters)[0]["errors"] == [{"type": "builtins.ValueError", "text": "no\x1b[1m money"}]
+    assert listed(letters)[0]["errors"] == [
+        {"type": "builtins.ValueError", "text": "no\x1b[1m money"}
+    ]
     assert listed(letters, "--consumer", "nobody") == []
     shown = run("dead-letters", "list", url=letters)
     assert "ValueError" in shown.stdout

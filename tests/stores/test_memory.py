@@ -12,7 +12,7 @@ class TestMemoryStore(StoreConformance):
     Run the whole suite.
     """
 
-    capabilities = frozenset({"leases", "restore"})
+    capabilities = frozenset({"checkpoints", "leases", "restore"})
 
     def make(self) -> EventStore:
         return open_store("memory://", clock=self.clock)

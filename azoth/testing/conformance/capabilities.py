@@ -1,5 +1,5 @@
 """
-What a store may offer beyond the port: verify, backup, restore, leases.
+What a store may offer beyond the port: verify, backup, restore, checkpoints, leases.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +12,7 @@ from azoth.errors import StoreClosed
 from azoth.events import APPEND_EVENTS_MAX, Checkpoint, Event, NewEvent, Query, Write
 from azoth.store import (
     BackupStore,
+    CheckpointStore,
     EventStore,
     Lease,
     LeaseStore,
@@ -158,6 +159,20 @@ class CapabilityContract(StoreSuite):
 
         assert store.read().head == APPEND_EVENTS_MAX
 
+    def test_who_keeps_a_position_is_listed(self, store: EventStore) -> None:
+        """
+        Each consumer with the position that it saved last.
+        """
+        if not self.can("checkpoints"):
+            return
+        listing = cast("CheckpointStore", store)
+        assert dict(listing.checkpoints()) == {}
+        for consumer, previous, position in (("b", 0, 7), ("ä" * 100, 0, 0), ("b", 7, 9)):
+            mark = Checkpoint(consumer=consumer, position=position, previous=previous)
+            store.append(checkpoint=mark)
+
+        assert dict(listing.checkpoints()) == {"b": 9, "ä" * 100: 0}
+
     def test_leases_are_kept_apart_from_the_log(self, store: EventStore) -> None:
         """
         One row for each worker, the last renewal counts, and the head does not move.
@@ -230,15 +245,15 @@ class CapabilityContract(StoreSuite):
         """
         A capability is closed with its store.
         """
-        able = {name for name in ("verify", "backup", "restore", "leases") if self.can(name)}
         store.close()
         calls: dict[str, Callable[[], object]] = {
             "verify": lambda: cast("VerifiableStore", store).verify(),
             "backup": lambda: cast("BackupStore", store).backup(self.folder / "copy"),
             "restore": lambda: cast("RestorableStore", store).restore([]),
             "leases": lambda: cast("LeaseStore", store).leases(),
+            "checkpoints": lambda: cast("CheckpointStore", store).checkpoints(),
         }
-        for name in able:
+        for name in filter(self.can, calls):
             with pytest.raises(StoreClosed):
                 calls[name]()
 

@@ -13,6 +13,7 @@ import pytest
 from azoth.events import ALL, Appended, Event, NewEvent, Query, Write
 from azoth.store import (
     BackupStore,
+    CheckpointStore,
     EventStore,
     LeaseStore,
     RestorableStore,
@@ -24,7 +25,9 @@ from azoth.urls import open_store
 
 __all__ = ["CAPABILITIES", "StoreSuite", "answer", "everything", "new", "write"]
 
-CAPABILITIES: Final = frozenset({"backup", "durable", "leases", "restore", "shared", "verify"})
+CAPABILITIES: Final = frozenset(
+    {"backup", "checkpoints", "durable", "leases", "restore", "shared", "verify"}
+)
 """
 What a store may lack. `durable`: the log is there again after `reopen`. `shared`: several objects
 and processes open one log. The others are the protocols of `azoth.store`.
@@ -32,6 +35,7 @@ and processes open one log. The others are the protocols of `azoth.store`.
 
 _PROTOCOLS: Final = {
     "backup": BackupStore,
+    "checkpoints": CheckpointStore,
     "leases": LeaseStore,
     "restore": RestorableStore,
     "verify": VerifiableStore,

@@ -58,7 +58,7 @@ def _memory(
     kind: Callable[[Clock], EventStore],
     killer: str,
     *,
-    claims: frozenset[str] = frozenset({"leases", "restore"}),
+    claims: frozenset[str] = frozenset({"checkpoints", "leases", "restore"}),
     patience_seconds: float = _LONG,
 ) -> Mutant:
     return Mutant(
@@ -171,7 +171,7 @@ MUTANTS: Final = (
     _memory(
         keeping.IsNotDurable,
         "test_the_log_outlives_the_object",
-        claims=frozenset({"durable", "leases", "restore"}),
+        claims=frozenset({"checkpoints", "durable", "leases", "restore"}),
     ),
     _memory(keeping.RestoresInPart, "test_only_what_goes_on_from_the_head_is_restored"),
     _memory(keeping.KeepsTheLongestLease, "test_leases_are_kept_apart_from_the_log"),
