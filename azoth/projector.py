@@ -13,7 +13,7 @@ from azoth.events import Event, Page, check_integer
 from azoth.following import PAGE_SIZE, Stop, iterate_pages, wait_for_more
 from azoth.marks import check_mark, mark_at, mark_of
 from azoth.projections import DurableProjection, Projection
-from azoth.store import EventStore
+from azoth.store import EventStore, Progress
 
 __all__ = ["SAVE_EVERY", "Projector"]
 
@@ -82,14 +82,29 @@ class Projector(Generic[P]):
         """
         return max(0, self._store.wait(0, 0) - self._cursor)
 
-    def catch_up(self, until: int | None = None) -> int:
+    def catch_up(
+        self,
+        until: int | None = None,
+        *,
+        stop: Stop | None = None,
+        progress: Progress | None = None,
+    ) -> int:
         """
         Fold what the log holds now, or up to *until*, and return how far that was.
+
+        Args:
+            until: The last position; None for the head.
+            stop: Ends it between two pages; what was folded is saved.
+            progress: Is told after each page how far it is.
         """
         with self._lock:
             query, after, size = self._projection.query, self._resume(), self._page_size
             for page in iterate_pages(self._store, query, after=after, until=until, page_size=size):
                 self._take(page)
+                if progress is not None:
+                    progress("folding", self._cursor, page.head if until is None else until)
+                if stop is not None and stop.is_set():
+                    return self._cursor
             if self._projection.position < self._cursor:
                 self._save((), self._cursor)
             self._is_live = self._is_live or until is None
@@ -122,7 +137,9 @@ class Projector(Generic[P]):
             self.catch_up(until=min(head, position))
         return self._cursor >= position
 
-    def rebuild(self, fresh: P, stop: Stop | None = None) -> bool:
+    def rebuild(
+        self, fresh: P, stop: Stop | None = None, *, progress: Progress | None = None
+    ) -> bool:
         """
         Build *fresh* beside the live projection and put it in its place once it has caught up.
 
@@ -132,6 +149,7 @@ class Projector(Generic[P]):
         Args:
             fresh: Another object of the same name, usually of the next version.
             stop: Ends it before the switch.
+            progress: Is told how far it is; `azoth.replay.paced` adds the rate and the time left.
 
         Returns:
             Whether it was switched.
@@ -145,6 +163,8 @@ class Projector(Generic[P]):
         beside = Projector(self._store, fresh, page_size=self._page_size)
         while not stop.is_set():
             page = beside._step()
+            if progress is not None:
+                progress("rebuilding", beside.position, page.head)
             if not page.more:
                 self._switch(beside)
                 return True

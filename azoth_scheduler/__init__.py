@@ -10,6 +10,7 @@ from azoth_scheduler.errors import (
     InvalidSchedule,
     InvalidScheduleFile,
     InvalidTask,
+    OutdatedTable,
     RunCancelled,
     RunNotFound,
     SchedulerError,
@@ -49,6 +50,7 @@ from azoth_scheduler.projection import (
     ScheduleProjection,
     SqliteScheduleProjection,
     TaskFilter,
+    rebuild_table,
 )
 from azoth_scheduler.requests import ScheduledTask, ScheduleTaskRequest
 from azoth_scheduler.retries import RetryPolicy
@@ -77,6 +79,7 @@ __all__ = [
     "MemoryScheduleProjection",
     "Middleware",
     "OneTime",
+    "OutdatedTable",
     "ProcessExecutor",
     "Retry",
     "RetryPolicy",
@@ -118,6 +121,7 @@ __all__ = [
     "explain",
     "lint",
     "load_schedules",
+    "rebuild_table",
     "task_handler",
     "what_if",
     "why",

@@ -5,7 +5,7 @@ What the scheduler raises: bad requests, before anything is written, and names i
 AzothError
   SchedulerError
     InvalidTask   InvalidSchedule   HandlerNotFound   TaskNotFound   TaskExists   TaskChanged
-    RunNotFound   RunCancelled   InvalidScheduleFile
+    RunNotFound   RunCancelled   InvalidScheduleFile   OutdatedTable
 ```
 """
 
@@ -18,6 +18,7 @@ __all__ = [
     "InvalidSchedule",
     "InvalidScheduleFile",
     "InvalidTask",
+    "OutdatedTable",
     "RunCancelled",
     "RunNotFound",
     "SchedulerError",
@@ -188,3 +189,27 @@ class RunCancelled(SchedulerError):
 
     def __str__(self) -> str:
         return f"attempt {self.execution_id} was asked to stop: {self.reason}"
+
+
+@define(kw_only=True, slots=False)
+class OutdatedTable(SchedulerError):
+    """
+    Say that the rows of a schedule table are of another version, and were not to be dropped.
+
+    Rebuild them beside it with `rebuild_table`, or open it with `on_version="rebuild"`.
+
+    Attributes:
+        path: The file.
+        found: The version of its rows.
+        version: The version of this code.
+    """
+
+    path: str
+    found: int
+    version: int
+
+    def __str__(self) -> str:
+        return (
+            f"the rows of {self.path} are of version {self.found}, and this program writes "
+            f"{self.version}; rebuild the table, or open it with on_version='rebuild'"
+        )

@@ -16,6 +16,7 @@ from azoth.replay.errors import (
 )
 from azoth.replay.explaining import Explanation, Step, why
 from azoth.replay.field_changes import ABSENT, FieldChange, changes_between
+from azoth.replay.pace import Pace, paced
 from azoth.replay.past import state_at
 from azoth.replay.plugins import DECIDERS, PROJECTIONS, Factory, Rules, deciders, projections
 from azoth.replay.prefixes import PrefixDigest, digests
@@ -35,6 +36,7 @@ __all__ = [
     "FieldChange",
     "HoldsFromStart",
     "NeverHolds",
+    "Pace",
     "Place",
     "PositionBeyondHead",
     "PrefixDigest",
@@ -52,6 +54,7 @@ __all__ = [
     "diff",
     "digest",
     "digests",
+    "paced",
     "position_at",
     "projections",
     "replay",

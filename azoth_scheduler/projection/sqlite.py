@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from heapq import merge
 from itertools import groupby, islice
 from os import PathLike, fspath
+from typing import get_args
 
 from attrs import evolve as changed
 from attrs import frozen
@@ -22,11 +23,11 @@ from azoth_scheduler.projection.fold import UnreadableLog, fold
 from azoth_scheduler.projection.foreseeing import Foreseen, Known
 from azoth_scheduler.projection.rows import attempt_of, definition_of, row, state_of
 from azoth_scheduler.projection.statements import statement
-from azoth_scheduler.projection.table_file import MEMORY, TableFile
+from azoth_scheduler.projection.table_file import MEMORY, OnVersion, TableFile
 from azoth_scheduler.projection.writing import Batch, lane_key
 from azoth_scheduler.task import NO_TASK, TaskState
 
-__all__ = ["SqliteScheduleProjection"]
+__all__ = ["SqliteScheduleProjection", "checked_path"]
 
 
 class SqliteScheduleProjection:
@@ -40,8 +41,12 @@ class SqliteScheduleProjection:
 
     Args:
         path: The file; it is made if it is missing. It can be deleted: it is made of the log alone.
+        on_version: What becomes of rows that code of another version wrote: "rebuild" drops them,
+            so that the next catching up folds the log again, "refuse" raises. `rebuild_table`
+            folds beside the old rows, which answer meanwhile.
 
     Raises:
+        OutdatedTable: The rows are of another version, and are not to be dropped.
         TypeError: *path* is no path.
         ValueError: *path* is empty, or has a NUL character.
         StoreFailed: It is a folder, belongs to another program, or cannot be used.
@@ -52,8 +57,12 @@ class SqliteScheduleProjection:
     version: int = 1
     query: Query = QUERY
 
-    def __init__(self, path: str | PathLike[str] = MEMORY) -> None:
-        self._file = TableFile(_checked_path(path), self.version)
+    def __init__(
+        self, path: str | PathLike[str] = MEMORY, *, on_version: OnVersion = "rebuild"
+    ) -> None:
+        if on_version not in get_args(OnVersion):
+            raise ValueError(f"on_version is {on_version!r}; give 'rebuild' or 'refuse'")
+        self._file = TableFile(checked_path(path), self.version, on_version)
         self._unreadable_log = UnreadableLog()
         self._digest: Digest | None = None
         self._digest_position = 0
@@ -230,7 +239,14 @@ class SqliteScheduleProjection:
         self._file.close()
 
 
-def _checked_path(path: str | PathLike[str]) -> str:
+def checked_path(path: str | PathLike[str]) -> str:
+    """
+    Return the path of a table as text.
+
+    Raises:
+        TypeError: It is no path.
+        ValueError: It is empty, or has a NUL character.
+    """
     named = fspath(path) if isinstance(path, PathLike) else path
     if not isinstance(named, str):
         raise TypeError(f"path is text or a Path, not {path!r}; leave it out for a table in memory")

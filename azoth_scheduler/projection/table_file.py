@@ -8,18 +8,22 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from azoth.errors import AzothError, StoreBusy, StoreClosed, StoreFailed, StoreFull
+from azoth_scheduler.errors import OutdatedTable
 from azoth_scheduler.projection.statements import SCHEMA, statement
 
-__all__ = ["BUSY_SECONDS", "MEMORY", "TableFile"]
+__all__ = ["BUSY_SECONDS", "MEMORY", "OnVersion", "TableFile", "make_tables"]
 
 BUSY_SECONDS: Final = 5.0
 """How long one process waits for another: a batch is written in milliseconds."""
 
 MEMORY: Final = ":memory:"
 """The path of a table that is no file."""
+
+OnVersion: TypeAlias = Literal["rebuild", "refuse"]
+"""What becomes of rows that code of another version wrote."""
 
 # "azsc": what SQLite keeps in the header of a file to tell whose it is.
 _APPLICATION_ID: Final = 0x617A7363
@@ -36,16 +40,20 @@ class TableFile:
 
     Args:
         path: The file; it is made if it is missing, its folder is not.
-        version: Of the code that writes the rows; those of another version are dropped.
+        version: Of the code that writes the rows; None to leave the rows as they are.
+        on_version: What becomes of rows of another version: "rebuild" drops them, so that they are
+            folded again from the log, "refuse" leaves them and raises.
 
     Raises:
+        OutdatedTable: The rows are of another version, and are not to be dropped.
         StoreFailed: The file belongs to somebody else, or cannot be used.
         StoreBusy: Another process holds it.
     """
 
-    def __init__(self, path: str, version: int) -> None:
+    def __init__(self, path: str, version: int | None, on_version: OnVersion = "rebuild") -> None:
         self._path = path
         self._version = version
+        self._on_version = on_version
         self.lock = RLock()
         self._process = os.getpid()
         self._connection: sqlite3.Connection | None = None
@@ -125,15 +133,12 @@ class TableFile:
     def _make_tables(self, connection: sqlite3.Connection) -> None:
         # Looked at again under the write lock: another process may have made them meanwhile.
         self._refuse_foreign(connection)
-        if _one(connection, "PRAGMA user_version") == self._version:
+        found = _one(connection, "PRAGMA user_version")
+        if self._version is None or found == self._version:
             return
-        for (table,) in connection.execute(_TABLES).fetchall():
-            connection.execute(f'DROP TABLE "{table}"')
-        for sql in SCHEMA:
-            connection.execute(sql)
-        connection.execute(statement("set_version"), (self._version,))
-        connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {self._version}")
+        if found and self._on_version == "refuse":
+            raise OutdatedTable(path=self._path, found=found, version=self._version)
+        make_tables(connection, self._version)
 
     @contextmanager
     def _translated(self) -> Generator[None, None, None]:
@@ -152,6 +157,19 @@ class TableFile:
             reason=f"{self._path}: {error}; the schedule table is made of the log alone, so a "
             "damaged file can be deleted"
         )
+
+
+def make_tables(connection: sqlite3.Connection, version: int) -> None:
+    """
+    Make the tables, empty, whatever was there; inside the caller's transaction.
+    """
+    for (table,) in connection.execute(_TABLES).fetchall():
+        connection.execute(f'DROP TABLE "{table}"')
+    for sql in SCHEMA:
+        connection.execute(sql)
+    connection.execute(statement("set_version"), (version,))
+    connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {version}")
 
 
 _TABLES: Final = "SELECT name FROM sqlite_master WHERE type = 'table'"

@@ -2,7 +2,7 @@
 The schedule table in the past: snapshots of it, and why a task is as it is.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -12,13 +12,11 @@ from attrs import evolve
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from azoth import ANY, Event, EventStore, NewEvent, Write, bisect, diff, open_store, state_at
-from azoth.clocks import Instant
+from azoth import ANY, EventStore, NewEvent, Write, bisect, diff, state_at
 from azoth.marks import mark_at
 from azoth.replay import BeforeFirstEvent, Place, PositionBeyondHead, Snapshots, Snapshottable
-from azoth.store import RestorableStore
 from azoth.streams import Position
-from azoth.testing import ManualClock, check_golden, record_golden
+from azoth.testing import check_golden, record_golden
 from azoth_scheduler import (
     Interval,
     MemoryScheduleProjection,
@@ -33,23 +31,9 @@ from azoth_scheduler.events import TaskPaused, TaskRunStarted, TaskScheduled
 from azoth_scheduler.projection import attempt_table
 from azoth_scheduler.projection.base import Served, TaskFilter
 from azoth_scheduler.task_rules import task_rules
+from tests.support.replaying import stored
 from tests.support.task_logs import LogTeller, foreign, logged
 from tests.support.task_story import NOON, Story, at
-
-
-def stored(events: Sequence[Event]) -> EventStore:
-    """
-    Return a store that holds *events* as they are.
-    """
-    store = open_store("memory://", clock=ManualClock())
-    assert isinstance(store, RestorableStore)
-    # A story may set its clock back; the log's own time never goes back.
-    latest, sound = Instant(0), list[Event]()
-    for event in events:
-        latest = max(latest, event.recorded_at)
-        sound.append(evolve(event, recorded_at=latest))
-    store.restore(sound)
-    return store
 
 
 def shown(table: MemoryScheduleProjection) -> object:
@@ -96,6 +80,9 @@ def test_a_snapshot_of_the_table_and_its_tail_are_the_fold(seed: int) -> None:
             assert shown(quick) == shown(state_at(store, MemoryScheduleProjection, position))
 
 
+_OF_ATTEMPTS: Final = ("TaskRunStarted", "TaskExecuted")
+
+
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @pytest.mark.usefixtures("_small_chunks")
 @given(st.integers(0, 500), st.lists(st.integers(1, 30), min_size=1, max_size=4))
@@ -109,7 +96,7 @@ def test_a_table_may_be_dumped_and_loaded_on_the_way(seed: int, steps: list[int]
     for count in steps:
         new = teller.tell(count)[told:]
         # No decision writes an outcome again; a fold takes it all the same.
-        again = [event for event in new if event.type in ("TaskRunStarted", "TaskExecuted")][:2]
+        again = [event for event in teller.events if event.type in _OF_ATTEMPTS][:2]
         told += len(new)
         for table in (plain, quick):
             for event in (*new, *again):
