@@ -52,6 +52,7 @@ __all__ = [
     "failed",
     "refused",
     "stopped",
+    "timed_out",
 ]
 
 Fence: TypeAlias = tuple[str, int]
@@ -233,6 +234,23 @@ def stopped(attempt: Attempt, clock: Clock) -> Finished:
     error = RunCancelled(execution_id=context.execution_id, reason=context.stop.reason)
     result = {"outcome": "cancelled", **_said(error), "traceback": None}
     return _finished(attempt.fence, clock, attempt.started, result)
+
+
+def timed_out(
+    fence: Fence, allowed: Microseconds, *, completed_at: Instant, ran: Microseconds
+) -> Finished:
+    """
+    Return the end of an attempt that took longer than it may.
+    """
+    return Finished(
+        fence=fence,
+        completed_at=completed_at,
+        duration=ran,
+        outcome="timed_out",
+        error=f"timed out after {allowed / 1_000_000:g} s",
+        error_type="TimeoutError",
+        raised=names_of(TimeoutError),
+    )
 
 
 def _is_the_loops(error: BaseException, attempt: Attempt) -> bool:

@@ -18,9 +18,8 @@ from azoth_scheduler.commands import AbandonRun, RecordOutcome, ScheduleTask, St
 from azoth_scheduler.decisions import decide
 from azoth_scheduler.errors import SchedulerError
 from azoth_scheduler.events import SchedulerEvent, TaskRunCancelRequested, TaskRunStarted
-from azoth_scheduler.execution import Fence, Finished, refused
+from azoth_scheduler.execution import Fence, Finished, refused, timed_out
 from azoth_scheduler.requests import ScheduleTaskRequest
-from azoth_scheduler.retries import names_of
 from azoth_scheduler.settings import Settings
 from azoth_scheduler.task import OpenRun, TaskState, startable, wake_at
 
@@ -229,7 +228,7 @@ class _Pass:
 
     def planned(self) -> Plan:
         units = [draft.unit(task_id) for task_id, draft in self._drafts.items() if draft.changes]
-        # What frees slots stands before what takes them: a limit holds at every prefix of the log.
+        # What frees slots stands before what takes them: limits hold at every prefix.
         units.sort(key=lambda unit: bool(unit.starts))
         return Plan(units=tuple(units), stops=tuple(self._stops), refused=tuple(self._refused))
 
@@ -297,7 +296,7 @@ class _Pass:
             if run.worker_id != self._gathered.worker_id and not self._serves(draft.state):
                 # What a handler says of retries is known to those who serve its type.
                 continue
-            told = _timed_out(overdue.fence, run, self._now, overdue.ran)
+            told = timed_out(overdue.fence, _allowed(run), completed_at=self._now, ran=overdue.ran)
             draft.decide(self._outcome(draft.state, told))
             draft.settles.append(told.fence)
             self._stop(told.fence, told.error or "")
@@ -383,19 +382,11 @@ class _Pass:
 
 def _in_time(finished: Finished, run: OpenRun) -> Finished:
     # A handler that overran is timed out even if it came back before anybody looked.
-    if finished.duration < run.deadline_at - run.started_at:
+    if finished.duration < _allowed(run):
         return finished
-    return _timed_out(finished.fence, run, finished.completed_at, finished.duration)
+    at, ran = finished.completed_at, finished.duration
+    return timed_out(finished.fence, _allowed(run), completed_at=at, ran=ran)
 
 
-def _timed_out(fence: Fence, run: OpenRun, at: Instant, ran: Microseconds) -> Finished:
-    seconds = (run.deadline_at - run.started_at) / 1_000_000
-    return Finished(
-        fence=fence,
-        completed_at=at,
-        duration=ran,
-        outcome="timed_out",
-        error=f"timed out after {seconds:g} s",
-        error_type="TimeoutError",
-        raised=names_of(TimeoutError),
-    )
+def _allowed(run: OpenRun) -> Microseconds:
+    return Microseconds(run.deadline_at - run.started_at)
