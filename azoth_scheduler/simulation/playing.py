@@ -34,6 +34,7 @@ from azoth_scheduler.simulation.invariants import (
     Breach,
     Checker,
     Ending,
+    Fairness,
     Invariants,
     Liveness,
 )
@@ -158,6 +159,14 @@ class _Play:
         slots = sum(_slots(self._scenario).values())
         yield Liveness(since=since, bound=bound, slots=slots, now=self._now)
         yield Ending(since=since, bound=bound, now=self._now)
+        if _is_fair_weather(self._scenario):
+            seats = self._scenario.seats
+            yield Fairness(
+                since=START,
+                slots=slots,
+                timeout=Microseconds(seats.timeout_seconds * _SECOND),
+                poll=Microseconds(seats.poll_seconds * _SECOND),
+            )
 
     def _now(self) -> Instant:
         # The world is made with its invariants, so they come to it by this.
@@ -362,6 +371,13 @@ def _skew(scenario: Scenario) -> int:
     frozen = sum(act.deed == "freeze_clock" for act in scenario.acts) * scenario.span
     drift = max(map(abs, scenario.seats.drifts)) * 2 * scenario.span // 1_000_000
     return stepped + frozen + drift
+
+
+def _is_fair_weather(scenario: Scenario) -> bool:
+    # C15 is of schedulers that live, with clocks that agree, and that serve all there is.
+    troubles = ("crash", "freeze", "step_clock", "freeze_clock", "enter")
+    calm = not scenario.faults and not any(act.deed in troubles for act in scenario.acts)
+    return calm and not any(scenario.seats.drifts) and all(scenario.seats.both_types)
 
 
 def _slots(scenario: Scenario) -> dict[str, int]:
