@@ -103,6 +103,7 @@ from azoth.projector import Projector
 from azoth.replay import bisect, diff, digest, position_at, replay, state_at, what_if, why
 from azoth.store import (
     BackupStore,
+    CheckpointStore,
     DiagnosableStore,
     EventStore,
     Finding,
@@ -153,6 +154,7 @@ __all__ = [
     "Checkpoint",
     "CheckpointAhead",
     "CheckpointConflict",
+    "CheckpointStore",
     "Clock",
     "CodecError",
     "Conflict",
