@@ -10,6 +10,7 @@ standard library's `random` need not be.
 
 from collections.abc import Sequence
 from hashlib import blake2b
+from struct import Struct
 from typing import Final, TypeVar
 
 __all__ = ["PER_MILLE", "Dice"]
@@ -17,7 +18,8 @@ __all__ = ["PER_MILLE", "Dice"]
 PER_MILLE: Final = 1_000
 """Chances are given in thousandths."""
 
-_NUMBERS_OF_A_HASH: Final = 8
+_NUMBERS: Final = Struct(">8Q")
+"""A hash of 64 bytes, in the same order on every machine."""
 
 T = TypeVar("T")
 
@@ -52,11 +54,7 @@ class Dice:
         if not self._numbers:
             text = f"{self._name}{self._count}".encode()
             self._count += 1
-            digest = blake2b(text).digest()
-            self._numbers = [
-                int.from_bytes(digest[place : place + 8])
-                for place in range(0, 8 * _NUMBERS_OF_A_HASH, 8)
-            ]
+            self._numbers = list(_NUMBERS.unpack(blake2b(text).digest()))
         return self._numbers.pop()
 
     def below(self, limit: int) -> int:

@@ -136,6 +136,7 @@ class SimulatedExecutor:
         self._carry = carry
         self._jobs: dict[Fence, _Job] = {}
         self._gone = False
+        self._hangs = False
 
     @property
     def running(self) -> int:
@@ -155,7 +156,10 @@ class SimulatedExecutor:
         job = _Job(attempt, clock, report, entry, fate)
         self._jobs[attempt.fence] = job
         attempt.context.stop.on_set(lambda: self._asked(job))
-        if fate == "hang":
+        if self._hangs:
+            # For ever: it neither ends nor stops.
+            job.fate, job.over = "hang", True
+        elif fate == "hang":
             dice = Dice(self._seed, f"hang/{execution_id}")
             self._end_later(job, dice.between(_LATE_MAX, _HANGS_MAX))
         else:
@@ -178,6 +182,12 @@ class SimulatedExecutor:
         """
         self._gone = True
         self._jobs.clear()
+
+    def hang(self) -> None:
+        """
+        Let whatever begins from now on hang for ever.
+        """
+        self._hangs = True
 
     def calm_down(self) -> None:
         """

@@ -7,15 +7,14 @@ to rest within a bound: what was begun has an end, what is due is started, all s
 equal. Then everybody is shut down.
 """
 
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from logging import CRITICAL, getLogger
 from tempfile import TemporaryDirectory
-from typing import Final
 
 from attrs import frozen
 
-from azoth.clocks import Clock, Instant, Microseconds
+from azoth.clocks import Clock, Instant
 from azoth.events import NewEvent, Write
 from azoth.projector import Projector
 from azoth.store import EventStore
@@ -27,18 +26,16 @@ from azoth_scheduler.projection import MemoryScheduleProjection, ScheduleProject
 from azoth_scheduler.scheduler import Scheduler
 from azoth_scheduler.simulation.acting import Acting, Extra, lasting
 from azoth_scheduler.simulation.acts import Act, request_of
+from azoth_scheduler.simulation.bounds import slots_of, waits_of
 from azoth_scheduler.simulation.clocks import SimulatedClock
 from azoth_scheduler.simulation.executor import SimulatedExecutor
 from azoth_scheduler.simulation.faults import Faults
 from azoth_scheduler.simulation.invariants import (
     Breach,
-    Checker,
-    Ending,
-    Fairness,
     Invariants,
-    Liveness,
 )
 from azoth_scheduler.simulation.node import Node, Opened, Spins
+from azoth_scheduler.simulation.resting import come_to_rest
 from azoth_scheduler.simulation.scenario import START, Scenario
 from azoth_scheduler.simulation.sometimes import reached
 from azoth_scheduler.simulation.tables import TornTable
@@ -46,14 +43,6 @@ from azoth_scheduler.simulation.trace import Trace
 from azoth_scheduler.simulation.world import Laws, World
 
 __all__ = ["Played", "open_memory", "play"]
-
-_SECOND: Final = 1_000_000
-
-_BACKOFF_SECONDS: Final = 6
-"""The longest wait after an error, and a pass."""
-
-_GRACE_SECONDS: Final = 30.0
-"""Of each shutdown (L4)."""
 
 
 @frozen(kw_only=True)
@@ -148,25 +137,10 @@ class _Play:
             START,
             open_log,
             faults=Faults(scenario.seed, scenario.faults, frozenset(scenario.without)),
-            invariants=Invariants(slots=_slots(scenario), checkers=self._waiting()),
+            invariants=Invariants(slots=slots_of(scenario), checkers=waits_of(scenario, self._now)),
             trace=trace,
             laws=Laws(proves_death=seats.one_machine),
         )
-
-    def _waiting(self) -> Iterator[Checker]:
-        # L1 and L2, from when the faults end.
-        since, bound = Instant(START + self._scenario.span), _bound(self._scenario)
-        slots = sum(_slots(self._scenario).values())
-        yield Liveness(since=since, bound=bound, slots=slots, now=self._now)
-        yield Ending(since=since, bound=bound, now=self._now)
-        if _is_fair_weather(self._scenario):
-            seats = self._scenario.seats
-            yield Fairness(
-                since=START,
-                slots=slots,
-                timeout=Microseconds(seats.timeout_seconds * _SECOND),
-                poll=Microseconds(seats.poll_seconds * _SECOND),
-            )
 
     def _now(self) -> Instant:
         # The world is made with its invariants, so they come to it by this.
@@ -181,7 +155,7 @@ class _Play:
                 world.after(act.after, lambda act=act: self._do(act))  # type: ignore[misc]
             world.run(Instant(START + scenario.span))
             if not world.invariants.breaches:
-                self._come_to_rest()
+                self._digest = come_to_rest(world, scenario)
         except Spins as error:
             world.breach("L1", len(world.events), str(error))
 
@@ -307,81 +281,6 @@ class _Play:
         # As newer code does beside older: an event that nobody here can read.
         event = NewEvent("TaskBlessed", b'{"task_id": "?"}')
         self.world.write(Write(stream_of(task_id), [event], ANY))
-
-    # The end.
-
-    def _come_to_rest(self) -> None:
-        world = self.world
-        world.faults.end()
-        world.tell("all", "faults end")
-        for node in world.nodes:
-            node.clock.thaw()
-            node.thaw()
-            node.start()
-            node.opened.executor.calm_down()
-            node.ring()
-        world.run(Instant(world.now() + self._settles_within()))
-        for node in world.nodes:
-            self._shut_down(node)
-        if not world.invariants.breaches:
-            self._compare_tables()
-            world.check_all()
-
-    def _settles_within(self) -> int:
-        # Whatever is begun then has its end, and what is due has been started.
-        return _bound(self._scenario) + (self._scenario.seats.timeout_seconds + 10) * _SECOND
-
-    def _shut_down(self, node: Node) -> None:
-        # L4: a shutdown ends within its grace, even while a handler hangs.
-        world, began = self.world, node.clock.monotonic()
-        draining = node.opened.scheduler.draining(_GRACE_SECONDS)
-        for pause in draining:
-            world.run(Instant(world.now() + max(1, round(pause * _SECOND))))
-        spent = node.clock.monotonic() - began
-        if spent > (_GRACE_SECONDS + 1) * _SECOND:
-            what = f"{node.name} took {spent / _SECOND:g} s of {_GRACE_SECONDS:g} s to shut down"
-            world.breach("L4", len(world.events), what)
-
-    def _compare_tables(self) -> None:
-        # L3: all have one digest, and it is that of a table made now.
-        fresh = MemoryScheduleProjection()
-        Projector(self.world.store, fresh).catch_up()
-        self._digest = fresh.digest()
-        for node in self.world.nodes:
-            if node.opened.scheduler.digest() != self._digest:
-                what = f"the table of {node.name} has another digest than the log"
-                self.world.breach("L3", len(self.world.events), what)
-
-
-def _bound(scenario: Scenario) -> Microseconds:
-    """
-    Return how long what is due may wait once the faults have ended: poll + lease + skew (L1).
-
-    A lease that has just been renewed has to run out and to stand still for as long again, each
-    seen within a poll interval; whoever met an error waits for its backoff.
-    """
-    seats = scenario.seats
-    waits = 2 * seats.lease_seconds + 3 * seats.poll_seconds + _BACKOFF_SECONDS
-    return Microseconds(waits * _SECOND + _skew(scenario))
-
-
-def _skew(scenario: Scenario) -> int:
-    # How far the clocks of two schedulers may be apart in the end.
-    stepped = sum(abs(act.by) for act in scenario.acts)
-    frozen = sum(act.deed == "freeze_clock" for act in scenario.acts) * scenario.span
-    drift = max(map(abs, scenario.seats.drifts)) * 2 * scenario.span // 1_000_000
-    return stepped + frozen + drift
-
-
-def _is_fair_weather(scenario: Scenario) -> bool:
-    # C15 is of schedulers that live, with clocks that agree, and that serve all there is.
-    troubles = ("crash", "freeze", "step_clock", "freeze_clock", "enter")
-    calm = not scenario.faults and not any(act.deed in troubles for act in scenario.acts)
-    return calm and not any(scenario.seats.drifts) and all(scenario.seats.both_types)
-
-
-def _slots(scenario: Scenario) -> dict[str, int]:
-    return {f"w{place}": scenario.seats.slots for place in range(scenario.seats.schedulers)}
 
 
 def _command(scheduler: Scheduler, act: Act) -> object:
