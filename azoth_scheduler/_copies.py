@@ -2,9 +2,16 @@
 Copies of frozen values with some fields changed, made quickly.
 """
 
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any, Final, TypeVar
+
+__all__ = ["changed", "with_changes"]
 
 T = TypeVar("T")
+
+_new: Final = object.__new__
+# Past the frozen `__setattr__`.
+_set: Final = object.__setattr__
 
 
 def changed(value: T, **changes: Any) -> T:  # noqa: ANN401 - each field has its own type
@@ -15,7 +22,16 @@ def changed(value: T, **changes: Any) -> T:  # noqa: ANN401 - each field has its
     fold makes several copies for each event (benchmarks/fold.py). Validators and converters do not
     run: the changes are values of the fields' own types.
     """
-    after: T = object.__new__(type(value))
-    after.__dict__.update(value.__dict__)
-    after.__dict__.update(changes)
+    return with_changes(value, changes)
+
+
+def with_changes(value: T, changes: Mapping[str, Any]) -> T:
+    """
+    Return a copy of *value* with *changes*, as `changed` does.
+    """
+    # A copied dictionary shares its keys with those of all other instances.
+    held = value.__dict__.copy()
+    held.update(changes)
+    after: T = _new(type(value))
+    _set(after, "__dict__", held)
     return after

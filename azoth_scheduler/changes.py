@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
 from azoth.clocks import Instant
-from azoth_scheduler._copies import changed
+from azoth_scheduler._copies import changed, with_changes
 from azoth_scheduler.events import (
     SchedulerEvent,
     TaskCancelled,
@@ -45,8 +45,10 @@ def evolve(state: TaskState, event: SchedulerEvent) -> TaskState:
     """
     Return the state after *event*; total.
     """
-    change = _CHANGES[type(event)]
-    return changed(state, version=state.version + 1, updated_at=event.at, **change(state, event))
+    changes = _CHANGES[type(event)](state, event)
+    changes["version"] = state.version + 1
+    changes["updated_at"] = event.at
+    return with_changes(state, changes)
 
 
 def skip_event(state: TaskState) -> TaskState:
@@ -57,7 +59,9 @@ def skip_event(state: TaskState) -> TaskState:
 
 
 def _replaced(state: TaskState, run_id: str, run: OpenRun | None) -> tuple[OpenRun, ...]:
-    # None takes the run out; a run that is not there is put last.
+    # None takes the run out; a run that is not there is put last. Most tasks have at most one.
+    if not state.runs or (len(state.runs) == 1 and state.runs[0].run_id == run_id):
+        return () if run is None else (run,)
     others = tuple([one for one in state.runs if one.run_id != run_id])
     if run is None:
         return others
@@ -110,26 +114,35 @@ def _scheduled(state: TaskState, event: TaskScheduled) -> dict[str, Any]:
     }
 
 
+# Copied for each start: this takes half of the time of `__init__`.
+_NO_RUN: Final = OpenRun(run_id="", generation=0, nominal_at=Instant(0), due_at=Instant(0))
+
+
 def _started(state: TaskState, event: TaskRunStarted) -> dict[str, Any]:
     known = next((run for run in state.runs if run.run_id == event.run_id), None)
-    run = OpenRun(
-        run_id=event.run_id,
-        generation=event.generation,
-        nominal_at=event.nominal_at,
-        due_at=event.due_at,
-        triggered=event.triggered_run,
-        payload=known.payload if known else None,
-        attempt=event.attempt,
-        execution_id=event.execution_id,
-        retry_count=event.retry_count,
-        lost_count=known.lost_count if known else 0,
-        snoozes=known.snoozes if known else 0,
-        max_attempts=event.max_attempts,
-        fence=state.version + 1,
-        worker_id=event.worker_id,
-        started_at=event.at,
-        deadline_at=event.deadline_at,
-        lease_until=event.lease_until,
+    # What came before the start and stays: what it was triggered with, and how often it was lost.
+    before = known or _NO_RUN
+    run = with_changes(
+        _NO_RUN,
+        {
+            "run_id": event.run_id,
+            "generation": event.generation,
+            "nominal_at": event.nominal_at,
+            "due_at": event.due_at,
+            "triggered": event.triggered_run,
+            "payload": before.payload,
+            "attempt": event.attempt,
+            "execution_id": event.execution_id,
+            "retry_count": event.retry_count,
+            "lost_count": before.lost_count,
+            "snoozes": before.snoozes,
+            "max_attempts": event.max_attempts,
+            "fence": state.version + 1,
+            "worker_id": event.worker_id,
+            "started_at": event.at,
+            "deadline_at": event.deadline_at,
+            "lease_until": event.lease_until,
+        },
     )
     current = event.generation == state.generation
     begun = known is None and current

@@ -3,12 +3,12 @@ The history of attempts: one row for each start, folded from the same events as 
 """
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from attrs import frozen
 
 from azoth.clocks import Instant, Microseconds, datetime_of, timedelta_of
-from azoth_scheduler._copies import changed
+from azoth_scheduler._copies import with_changes
 from azoth_scheduler.events import (
     SchedulerEvent,
     TaskExecuted,
@@ -76,28 +76,48 @@ def evolve_attempt(
         case TaskRunStarted():
             return _started(event, position)
         case TaskExecuted() if row is not None:
-            return changed(row, **_executed(event, position))
+            return with_changes(row, _executed(event, position))
         case TaskRunAbandoned() if row is not None:
-            return changed(row, **_abandoned(event, position))
+            return with_changes(row, _abandoned(event, position))
         case _:
             return row
 
 
+# Copied for each start: this takes a third of the time of `__init__`.
+_NO_ATTEMPT: Final = AttemptRow(
+    execution_id="",
+    run_id="",
+    task_id="",
+    generation=0,
+    attempt=0,
+    nominal_at=Instant(0),
+    due_at=Instant(0),
+    started_at=Instant(0),
+    deadline_at=Instant(0),
+    worker_id="",
+    triggered_run=False,
+    started_position=0,
+)
+
+
 def _started(event: TaskRunStarted, position: int) -> AttemptRow:
-    return AttemptRow(
-        execution_id=event.execution_id,
-        run_id=event.run_id,
-        task_id=event.task_id,
-        generation=event.generation,
-        attempt=event.attempt,
-        nominal_at=event.nominal_at,
-        due_at=event.due_at,
-        started_at=event.at,
-        deadline_at=event.deadline_at,
-        worker_id=event.worker_id,
-        triggered_run=event.triggered_run,
-        started_position=position,
-        retry_count=event.retry_count,
+    return with_changes(
+        _NO_ATTEMPT,
+        {
+            "execution_id": event.execution_id,
+            "run_id": event.run_id,
+            "task_id": event.task_id,
+            "generation": event.generation,
+            "attempt": event.attempt,
+            "nominal_at": event.nominal_at,
+            "due_at": event.due_at,
+            "started_at": event.at,
+            "deadline_at": event.deadline_at,
+            "worker_id": event.worker_id,
+            "triggered_run": event.triggered_run,
+            "started_position": position,
+            "retry_count": event.retry_count,
+        },
     )
 
 

@@ -27,7 +27,7 @@ from azoth.store import EventStore
 
 __all__ = ["SNAPSHOT_EVERY", "Snapshots", "Snapshottable"]
 
-SNAPSHOT_EVERY: Final = 20_000
+SNAPSHOT_EVERY: Final = 5_000
 """Events between two snapshots: folding as many takes a fraction of a second."""
 
 P = TypeVar("P", bound=Projection)

@@ -96,7 +96,7 @@ def test_a_table_may_be_dumped_and_loaded_on_the_way(seed: int, steps: list[int]
     for count in steps:
         new = teller.tell(count)[told:]
         # No decision writes an outcome again; a fold takes it all the same.
-        again = [event for event in teller.events if event.type in _OF_ATTEMPTS][:2]
+        again = [event for event in teller.events if event.type in _OF_ATTEMPTS[seed % 2 :]][:2]
         told += len(new)
         for table in (plain, quick):
             for event in (*new, *again):
