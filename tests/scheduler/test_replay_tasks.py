@@ -112,6 +112,33 @@ def test_a_table_may_be_dumped_and_loaded_on_the_way(seed: int, steps: list[int]
     assert shown(quick) == shown(plain)
 
 
+@pytest.mark.usefixtures("_small_chunks")
+def test_an_attempt_in_a_chunk_is_found() -> None:
+    """
+    By whoever asks for it, and by a fold that is told its outcome once more.
+    """
+    story = Story("often")
+    told = list(story.schedule(Interval(1)))
+    for second in range(1, 9):
+        told += [*story.at(seconds=second).start(), *story.end()]
+    log = [logged(event, "often", place, place) for place, event in enumerate(told, 1)]
+    plain, quick = MemoryScheduleProjection(), MemoryScheduleProjection()
+    plain.apply(log, len(log))
+    first = plain.runs("often", 1)[0].execution_id
+
+    quick.load(plain.dump())
+    assert quick.get_run(first) == plain.get_run(first) is not None
+    assert quick.get_run("unknown") is None
+
+    quick = MemoryScheduleProjection()
+    quick.load(plain.dump())
+    again = evolve(log[2], position=Position(len(log) + 1))
+    for table in (plain, quick):
+        table.apply((again,), again.position)
+    assert quick.digest() == plain.digest()
+    assert shown(quick) == shown(plain)
+
+
 def test_what_has_ended_is_written_once(tmp_path: Path) -> None:
     """
     A chunk of a thousand attempts stands in each later snapshot and is one file.
