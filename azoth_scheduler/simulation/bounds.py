@@ -8,6 +8,7 @@ from typing import Final
 from azoth.clocks import Instant, Microseconds
 from azoth_scheduler.simulation.invariants import Checker, Ending, Fairness, Liveness
 from azoth_scheduler.simulation.scenario import START, Scenario
+from azoth_scheduler.simulation.truth import NothingIsTaken
 
 __all__ = ["bound_of", "slots_of", "waits_of"]
 
@@ -19,7 +20,9 @@ _BACKOFF_SECONDS: Final = 6
 
 def waits_of(scenario: Scenario, now: Callable[[], Instant]) -> Iterator[Checker]:
     """
-    Yield what checks how long a scenario lets anybody wait: L1, L2, and C15 in fair weather.
+    Yield what checks how long a scenario lets anybody wait: L1 and L2.
+
+    In fair weather C15 too, and that nobody's attempt is taken (C12).
 
     Args:
         scenario: Its faults end at its span.
@@ -30,6 +33,7 @@ def waits_of(scenario: Scenario, now: Callable[[], Instant]) -> Iterator[Checker
     yield Liveness(since=since, bound=bound, slots=slots, now=now)
     yield Ending(since=since, bound=bound, now=now)
     if _is_fair_weather(scenario):
+        yield NothingIsTaken()
         yield Fairness(
             since=START,
             slots=slots,

@@ -10,6 +10,7 @@ from azoth_scheduler.projection import MemoryScheduleProjection
 from azoth_scheduler.simulation.bounds import bound_of
 from azoth_scheduler.simulation.node import Node
 from azoth_scheduler.simulation.scenario import Scenario
+from azoth_scheduler.simulation.truth import history_holds
 from azoth_scheduler.simulation.world import World
 
 __all__ = ["come_to_rest"]
@@ -78,7 +79,7 @@ def _shut_down(world: World, node: Node) -> None:
 
 
 def _compare_tables(world: World) -> str:
-    # L3: all have one digest, and it is that of a table made now.
+    # L3: all have one digest, and it is that of a table made now; and each shows what was told.
     fresh = MemoryScheduleProjection()
     Projector(world.store, fresh).catch_up()
     digest = fresh.digest()
@@ -86,4 +87,5 @@ def _compare_tables(world: World) -> str:
         if node.opened.scheduler.digest() != digest:
             what = f"the table of {node.name} has another digest than the log"
             world.breach("L3", len(world.events), what)
+        world.blame(history_holds(node.opened.projection, world.reference.told))
     return digest

@@ -5,19 +5,51 @@ The checkers of the log see only what it says. These compare it with the answers
 were given, and with the journal of the executors.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from azoth.events import Appended, Event, Write
 from azoth.following import iterate
 from azoth.store import EventStore
-from azoth_scheduler.events import SchedulerEvent, TaskExecuted, TaskRunStarted
+from azoth_scheduler.events import (
+    SchedulerEvent,
+    TaskExecuted,
+    TaskRunAbandoned,
+    TaskRunStarted,
+)
+from azoth_scheduler.projection import ScheduleProjection
 from azoth_scheduler.simulation.executor import Journal
+from azoth_scheduler.simulation.invariants import Checker, Entry
 
-__all__ = ["Wrong", "answers_hold", "log_holds", "outcomes_are_true", "starts_are_claimed"]
+__all__ = [
+    "NothingIsTaken",
+    "Wrong",
+    "answers_hold",
+    "history_holds",
+    "log_holds",
+    "outcomes_are_true",
+    "starts_are_claimed",
+]
 
 Wrong: TypeAlias = Iterator[tuple[str, int, str]]
 """The invariant, the position that shows it, and what is wrong."""
+
+
+class NothingIsTaken(Checker):
+    """
+    C12: while all workers live and can renew their leases, no attempt is taken from one.
+    """
+
+    invariant = "C12"
+    kinds = (TaskRunAbandoned,)
+
+    def see(self, entry: Entry) -> Iterable[str]:
+        """
+        See why an attempt was taken; at a shutdown it is given back.
+        """
+        told = entry.told
+        if isinstance(told, TaskRunAbandoned) and told.reason != "shutdown":
+            yield f"{told.execution_id} was taken from {told.worker_id}, which lives: {told.reason}"
 
 
 def answers_hold(writes: Sequence[Write], answer: Appended, events: Sequence[Event]) -> Wrong:
@@ -60,6 +92,22 @@ def log_holds(store: EventStore, seen: Sequence[Event]) -> Wrong:
             yield "S7", before.position, "the event was another one when it was first seen"
     if len(now) < len(seen):
         yield "S2", len(now) + 1, f"{len(seen) - len(now)} acknowledged events are gone"
+
+
+def history_holds(table: ScheduleProjection, told: Mapping[int, SchedulerEvent]) -> Wrong:
+    """
+    Compare the history in a schedule table with what the log tells of each attempt (R1).
+    """
+    for position, event in told.items():
+        if isinstance(event, TaskRunStarted):
+            row = table.get_run(event.execution_id)
+            if row is None or row.started_position != position:
+                yield "R1", position, f"the start of {event.execution_id} is not in the history"
+        elif isinstance(event, TaskExecuted | TaskRunAbandoned):
+            outcome = event.outcome if isinstance(event, TaskExecuted) else "abandoned"
+            row = table.get_run(event.execution_id)
+            if row is None or (row.outcome, row.ended_position) != (outcome, position):
+                yield "R1", position, f"the end of {event.execution_id} is not in the history"
 
 
 def starts_are_claimed(journal: Journal, told: Mapping[int, SchedulerEvent]) -> Wrong:

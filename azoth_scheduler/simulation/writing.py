@@ -144,7 +144,7 @@ def _trouble(dice: Dice, span: Microseconds) -> list[Act]:
 
 def _definition(dice: Dice, span: Microseconds) -> Definition:
     schedule = _schedule(dice, span)
-    options = _times(dice) if is_recurring(schedule) else {}
+    options = _times(dice, span) if is_recurring(schedule) else {}
     return Definition(
         task_type=dice.weighted((("work", 4), ("extra", 1))),
         schedule=schedule,
@@ -181,7 +181,7 @@ def _retries(dice: Dice) -> dict[str, Any]:
     return dice.choice(options)
 
 
-def _times(dice: Dice) -> dict[str, Any]:
+def _times(dice: Dice, span: Microseconds) -> dict[str, Any]:
     seconds = [Microseconds(count * _SECOND) for count in (0, 3, 90)]
     start = Instant(START + 100 * _SECOND)
     return {
@@ -193,4 +193,5 @@ def _times(dice: Dice) -> dict[str, Any]:
         "max_runs": dice.choice((None, None, None, 2)),
         "expires_after": dice.choice((None, None, None, Microseconds(45 * _SECOND))),
         "start": dice.choice((None, None, None, start)),
+        "end": dice.choice((None, None, None, Instant(START + span // 2))),
     }

@@ -469,6 +469,12 @@ STORIES: dict[str, tuple[str, Log, type[TaskChange], dict[str, object]]] = {
         TaskRunAbandoned,
         {"retry_at": None},
     ),
+    "what was given back counts as a loss": (
+        "C12",
+        told_of(Story.start, lambda story: story.abandon(given_back=True)),
+        TaskRunAbandoned,
+        {"reason": "shutdown", "lost_count": 1},
+    ),
     "what fell due in a pause is owed": (
         "C9",
         told_of(Story.pause, lambda story: story.at(minutes=9).resume()),
@@ -514,6 +520,37 @@ def test_a_story_that_breaks_a_rule_is_found(name: str) -> None:
     assert found(log) == set()
 
     assert invariant in found(retold(log, places(log, kind)[0], **changes))
+
+
+def test_what_fell_due_while_a_run_was_open_is_not_run_when_it_closes() -> None:
+    """
+    C9: overlap has decided it by then, save where occurrences run beside each other.
+    """
+    story = Story()
+    story.schedule(Interval(60), options=Options(overlap="allow"))
+    story.at(minutes=1).start()
+    story.at(minutes=2.5).end()
+    story.start()
+    log = story.log()
+
+    assert found(log) == set()
+    assert "C9" in found(retold(log, 0, options=Options(overlap="skip")))
+
+
+def test_a_jitter_that_is_never_drawn_is_found() -> None:
+    """
+    C7: once it may be nothing by chance, but not twice in a row.
+    """
+    story = Story()
+    story.schedule(Interval(60), options=Options(jitter=Microseconds(30_000_000)))
+    story.at(minutes=1.5).start()
+    log = story.log()
+    nominal = {place: entry.told.next_nominal_at for place, entry in enumerate(log)}  # type: ignore[union-attr]
+
+    once = retold(log, 0, next_run_at=nominal[0])
+    assert found(log) == set()
+    assert "C7" not in found(once)
+    assert "C7" in found(retold(once, 1, next_run_at=nominal[1]))
 
 
 def test_what_an_append_decides_is_judged_when_all_of_it_is_told() -> None:

@@ -78,6 +78,7 @@ class Task:
         last_nominal: Of the latest run that the schedule started in this generation.
         inherited: The nominal time that was next when an edit began this generation, else None.
         exhausted: The run that a disabled task would take up again.
+        closed_at: When the last open run was closed; what fell due before that is decided by then.
         last: The latest event.
     """
 
@@ -99,6 +100,7 @@ class Task:
     last_nominal: int = -1
     inherited: Instant | None = None
     exhausted: Run | None = None
+    closed_at: int = -1
     last: SchedulerEvent | None = None
 
     @property
@@ -278,7 +280,7 @@ def _scheduled(task: Task, told: TaskScheduled, policy: RetryPolicy) -> None:
     }
     task.kept.clear()
     task.runs_started, task.triggers, task.last_nominal = told.runs_started, 0, -1
-    task.exhausted = None
+    task.exhausted, task.closed_at = None, -1
 
 
 def _started(task: Task, told: TaskRunStarted, version: int) -> None:
@@ -303,7 +305,7 @@ def _started(task: Task, told: TaskRunStarted, version: int) -> None:
 def _executed(task: Task, told: TaskExecuted) -> None:
     run = task.open.get(told.run_id)
     if run is not None and run.fence == told.fence:
-        _ended(task, run, told.retry_at, failed=not told.success)
+        _ended(task, run, told, failed=not told.success)
         run.retry_count, run.lost_count = told.retry_count, 0
     if told.generation == task.generation:
         task.next_nominal_at, task.next_run_at = told.next_nominal_at, told.next_run_at
@@ -312,17 +314,23 @@ def _executed(task: Task, told: TaskExecuted) -> None:
 def _abandoned(task: Task, told: TaskRunAbandoned) -> None:
     run = task.open.get(told.run_id)
     if run is not None and run.fence == told.fence:
-        _ended(task, run, told.retry_at, failed=True)
+        _ended(task, run, told, failed=True)
         run.lost_count = told.lost_count
     _move_if_told(task, told)
 
 
-def _ended(task: Task, run: Run, retry_at: Instant | None, *, failed: bool) -> None:
-    run.fence, run.retry_at = None, retry_at
-    if retry_at is None:
-        del task.open[run.run_id]
+def _ended(task: Task, run: Run, told: TaskExecuted | TaskRunAbandoned, *, failed: bool) -> None:
+    run.fence, run.retry_at = None, told.retry_at
+    if told.retry_at is None:
+        _closed(task, run, told.at)
         if failed and run.generation == task.generation and not task.disabled:
             task.exhausted = run
+
+
+def _closed(task: Task, run: Run, at: Instant) -> None:
+    del task.open[run.run_id]
+    if not task.open and run.generation == task.generation and not task.held:
+        task.closed_at = at
 
 
 def _move_if_told(task: Task, told: TaskRunAbandoned | TaskRunCancelRequested) -> None:
@@ -374,7 +382,7 @@ def _cancelled(task: Task) -> None:
 def _asked(task: Task, told: TaskRunCancelRequested) -> None:
     run = task.open.get(told.run_id)
     if run is not None and run.fence is None:
-        del task.open[told.run_id]
+        _closed(task, run, told.at)
     elif run is not None:
         run.asked = True
     _move_if_told(task, told)

@@ -21,6 +21,9 @@ from azoth_scheduler.simulation.invariants._rules import Rule
 from azoth_scheduler.simulation.invariants.entries import Entry
 from azoth_scheduler.simulation.oracle import is_on_grid, next_time
 
+_DRAWN_MIN: Final = 1_000_000
+"""Microseconds of a jitter that is hardly ever drawn as 0."""
+
 
 def begins(task: Task, told: object) -> bool:
     """
@@ -91,6 +94,13 @@ def _due_is_nominal_and_jitter(task: Task, entry: Entry) -> Iterator[str]:
         following = next_time(task.schedule, task.anchor, nominal)
         if following is not None and due >= following:
             yield f"{nominal} is due at {due}, not before the next one at {following}"
+    elif _draws_nothing(task, nominal, due) and jitter >= _DRAWN_MIN:
+        yield f"{nominal} is due without its jitter, as the one before it was"
+
+
+def _draws_nothing(task: Task, nominal: Instant, due: Instant) -> bool:
+    # Once is chance, one in a million or less; twice in a row is not.
+    return nominal == due and task.next_nominal_at == task.next_run_at is not None
 
 
 def _next_of(told: object) -> tuple[Instant | None, Instant | None]:
@@ -136,6 +146,8 @@ def _is_caught_up(task: Task, told: TaskRunStarted) -> Iterator[str]:
     late = told.at - told.due_at
     if options.catch_up == "skip" and late > options.grace:
         yield f"{told.run_id} began {late} µs late, its grace is {options.grace}"
+    if options.overlap not in ("allow", "cancel_other") and told.due_at < task.closed_at:
+        yield f"{told.run_id} began, which fell due before a run was closed at {task.closed_at}"
     # With a jitter the next one may not be due yet.
     if options.catch_up in ("latest", "skip") and not options.jitter:
         following = next_time(task.schedule, task.anchor, told.nominal_at)
