@@ -33,10 +33,11 @@ class InvariantBroken(SchedulerError, AssertionError):
         self.events = tuple(events)
 
     def __str__(self) -> str:
-        shown = [str(breach) for breach in self.breaches[:_SHOWN_MAX]]
-        return "\n  ".join(
-            (f"seed {self.seed} breaks {self.breaches[0].invariant}:", *shown, *self.events)
-        )
+        first = self.breaches[0]
+        where = f"{first.invariant!r} does not hold at position {first.position} (seed {self.seed})"
+        more = [f"also {breach}" for breach in self.breaches[1:_SHOWN_MAX]]
+        shown = ["The last events up to there:", *self.events]
+        return "\n".join([f"{where}: {first.what}", *more, *shown])
 
 
 class UserInvariant(Checker):
@@ -46,19 +47,32 @@ class UserInvariant(Checker):
     Args:
         name: Its id in a breach.
         holds: Says whether it does.
+
+    Attributes:
+        raised: What *holds* raised, if it did; it is not asked again then.
     """
 
     def __init__(self, name: str, holds: Callable[[], object]) -> None:
         self.invariant = name
+        self.raised: Exception | None = None
         self._holds = holds
+        self._is_broken = False
 
     def see(self, entry: Entry) -> Iterable[str]:
         """
         Ask after each event.
         """
-        held = self._holds()
+        if self._is_broken:
+            # Said once: what follows an event that breaks it breaks it as well.
+            return []
+        try:
+            held = self._holds()
+        except Exception as error:
+            self.raised = error
+            raise
         # What returns nothing is full of assertions, and none of them has failed.
-        return [] if held is None or held else [f"it does not hold after {entry.event.type}"]
+        self._is_broken = held is not None and not held
+        return [f"it does not hold after {entry.event.type}"] if self._is_broken else []
 
 
 def check_ran(
@@ -75,17 +89,18 @@ def check_ran(
     Raises:
         AssertionError: There are not.
     """
+    __tracebackhide__ = True
     found = [run for run in runs if run.outcome == outcome]
     if at is not None:
         found = [run for run in found if run.scheduled_at == at]
-    wanted = "at least once" if times is None else f"{times} times"
     if len(found) == times or (times is None and found):
         return
+    wanted = "at least once" if times is None else f"{times} times"
     when = "" if at is None else f" for {at.isoformat()}"
-    told = "; ".join(_in_words(run) for run in runs[-_SHOWN_MAX:]) or "nothing"
+    told = "; ".join(_in_words(run) for run in runs[-_SHOWN_MAX:]) or "none"
     raise AssertionError(
-        f"task {task_id!r} was to have {outcome} {wanted}{when}, and has {len(found)} times. "
-        f"Its last attempts: {told}"
+        f"task {task_id!r} {outcome} {len(found)} times{when}, not {wanted}; "
+        f"its last attempts: {told}"
     )
 
 
@@ -96,6 +111,7 @@ def check_scheduled(task: ScheduledTask | None, task_id: str, *, at: datetime | 
     Raises:
         AssertionError: It is not.
     """
+    __tracebackhide__ = True
     if task is None:
         raise AssertionError(f"there is no task {task_id!r}; schedule it first")
     if task.next_run_time is None or not task.enabled:

@@ -10,9 +10,9 @@ from typing import Final
 from attrs import define, evolve, field
 
 from azoth.clocks import Clock, Instant, Microseconds
-from azoth_scheduler.execution import Attempt, Ended, Fence, Finished, stopped
+from azoth_scheduler.execution import Attempt, Ended, Fence, Finished
 from azoth_scheduler.executors.base import Report
-from azoth_scheduler.simulation.carrying import Carry, plainly
+from azoth_scheduler.simulation.carrying import Carry, Performance, plainly
 from azoth_scheduler.simulation.chance import Dice
 from azoth_scheduler.simulation.faults import Faults
 
@@ -87,8 +87,15 @@ class _Job:
     report: Report
     entry: JournalEntry
     fate: str | None
-    over: bool = False
+    performance: Performance | None = None
+    at_work: bool = False
+    sleeps: int = 0
+    finished: Finished | None = None
     ended: Finished | None = None
+
+
+def _not_at_all(_attempt: Attempt) -> Microseconds:
+    return Microseconds(0)
 
 
 class SimulatedExecutor:
@@ -96,7 +103,7 @@ class SimulatedExecutor:
     Carry out attempts in virtual time, on one thread.
 
     An attempt that is asked to stop does so within a second, save one that hangs. The handler is
-    called at the moment at which the attempt ends, so that it sees whether it should stop.
+    called when the attempt has lasted as long as it takes, so that it sees whether it should stop.
 
     Args:
         seed: Of the run; what is drawn for an attempt depends on its execution id alone.
@@ -108,6 +115,7 @@ class SimulatedExecutor:
         journal: Where it is written down what really happened.
         woken: Called after each report, as the bell that it rings.
         carry: Calls the handlers.
+        rests: How long each takes once its handler has come back; its result waits meanwhile.
     """
 
     slots: int | None = None
@@ -124,6 +132,7 @@ class SimulatedExecutor:
         journal: Journal,
         woken: Callable[[], None],
         carry: Carry = plainly,
+        rests: Lasts = _not_at_all,
     ) -> None:
         self._seed = seed
         self._scheduler = scheduler
@@ -134,6 +143,7 @@ class SimulatedExecutor:
         self._journal = journal
         self._woken = woken
         self._carry = carry
+        self._rests = rests
         self._jobs: dict[Fence, _Job] = {}
         self._gone = False
         self._hangs = False
@@ -181,7 +191,11 @@ class SimulatedExecutor:
         Let whatever runs be gone with its process.
         """
         self._gone = True
+        jobs = tuple(self._jobs.values())
         self._jobs.clear()
+        for job in jobs:
+            if job.performance is not None:
+                job.performance.close()
 
     def hang(self) -> None:
         """
@@ -201,27 +215,51 @@ class SimulatedExecutor:
                 self._end_later(job, _STOPS_WITHIN)
 
     def _end_later(self, job: _Job, span: int) -> None:
-        self._later(span, lambda: self._end(job))
+        self._later(span, lambda: self._call(job))
 
     def _asked(self, job: _Job) -> None:
-        if job.fate != "hang" and job.ended is None:
+        if job.fate != "hang" and job.ended is None and not job.at_work:
             dice = Dice(self._seed, f"stop/{job.attempt.context.execution_id}")
             self._later(dice.below(_STOPS_WITHIN), lambda: self._stop(job))
 
     def _stop(self, job: _Job) -> None:
-        if job.over:
-            # It has done its work, and sleeps until its time is over.
-            self._hand_in(job, stopped(job.attempt, job.clock))
+        if job.performance is None:
+            self._call(job)
+        elif job.finished is not None:
+            self._hand_in(job, job.finished)
         else:
-            self._end(job)
+            self._go_on(job, asked=True)
 
-    def _end(self, job: _Job) -> None:
-        if self._gone or job.over:
+    def _call(self, job: _Job) -> None:
+        if not self._gone and job.performance is None:
+            job.performance = self._carry(job.attempt, job.clock)
+            self._go_on(job, asked=False)
+
+    def _go_on(self, job: _Job, *, asked: bool) -> None:
+        if self._gone or job.performance is None or job.finished is not None:
             return
-        job.over = True
-        finished, slept = self._carry(job.attempt, job.clock)
-        if slept:
-            self._later(slept, lambda: self._hand_in(job, finished))
+        job.at_work = True
+        try:
+            # The first step of a generator can be told nothing.
+            slept = job.performance.send(asked) if job.sleeps else next(job.performance)
+        except StopIteration as over:
+            self._rest(job, over.value)
+        else:
+            job.sleeps += 1
+            nap = job.sleeps
+            self._later(slept, lambda: self._wake(job, nap))
+        finally:
+            job.at_work = False
+
+    def _wake(self, job: _Job, nap: int) -> None:
+        # One that was asked to stop meanwhile is awake already.
+        if job.sleeps == nap:
+            self._go_on(job, asked=False)
+
+    def _rest(self, job: _Job, finished: Finished) -> None:
+        job.finished, rest = finished, self._rests(job.attempt)
+        if rest and not job.attempt.context.cancelled:
+            self._later(rest, lambda: self._hand_in(job, finished))
         else:
             self._hand_in(job, finished)
 

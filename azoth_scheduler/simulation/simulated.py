@@ -5,46 +5,26 @@ A month of your own schedules in a second: handlers, crashes and clock changes i
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import Any, Final, Self, TypeAlias
+from typing import Any, Final, Self
 
 from azoth.clocks import Clock, Instant, Microseconds, datetime_of, instant_of, microseconds_of
-from azoth.events import Event, check_integer
+from azoth.events import Event
 from azoth.store import EventStore
-from azoth.urls import open_store
 from azoth_scheduler.bell import Bell
 from azoth_scheduler.client import Client
 from azoth_scheduler.events import Outcome
-from azoth_scheduler.execution import Attempt
-from azoth_scheduler.handlers import Handlers, TaskHandler
+from azoth_scheduler.handlers import TaskHandler
+from azoth_scheduler.health import Health
 from azoth_scheduler.projection import MemoryScheduleProjection
-from azoth_scheduler.retries import RetryPolicy
-from azoth_scheduler.scheduler import Scheduler
-from azoth_scheduler.schedules import Immediate
-from azoth_scheduler.settings import Settings, defaults_of
-from azoth_scheduler.simulation.asserting import (
-    InvariantBroken,
-    UserInvariant,
-    check_ran,
-    check_scheduled,
-)
-from azoth_scheduler.simulation.carrying import Virtually
-from azoth_scheduler.simulation.clocks import SimulatedClock
-from azoth_scheduler.simulation.executor import SimulatedExecutor
-from azoth_scheduler.simulation.faults import Faults, check_faults
-from azoth_scheduler.simulation.invariants import Invariants
-from azoth_scheduler.simulation.node import Node, Opened
-from azoth_scheduler.simulation.trace import Trace
-from azoth_scheduler.simulation.world import Laws, World
+from azoth_scheduler.simulation.asserting import UserInvariant, check_ran, check_scheduled
+from azoth_scheduler.simulation.hosting import Duration, Host, Lasting, Wishes
+from azoth_scheduler.simulation.playing import open_memory
 from azoth_scheduler.table import ScheduleTable
-from azoth_scheduler.task import Definition
 from azoth_scheduler.tasks import Tasks
 
 __all__ = ["SimulatedScheduler"]
 
-_SECOND: Final = 1_000_000
-_SHOWN_EVENTS: Final = 8
-
-_Duration: TypeAlias = timedelta | float
+_PASSES: Final = (" gathered", " appended", " has passed")
 
 
 class SimulatedScheduler(Tasks):
@@ -62,15 +42,18 @@ class SimulatedScheduler(Tasks):
         start: When the simulation begins.
         seed: What all that is drawn is drawn from; one seed is one run.
         schedulers: How many work on the log.
-        lasts: Seconds that each attempt takes, or what says so for an attempt's context.
+        lasts: How long each attempt takes beyond what its handler sleeps, or what says so for an
+            attempt's context. The handler is called half-way: a crash before that finds nothing
+            done, and a crash after it finds all done and nobody told.
         faults: How often each kind of fault strikes, in thousandths, by the names in
             `azoth_scheduler.simulation.FAULTS`; none unless given.
         store: Opens the log, with the clock that it is given; in memory unless given.
-        real_time: Whether handlers may read the machine's clock.
+        real_time: Whether handlers may read the machine's clock, and sleep by it.
         **options: Of each `Scheduler`: `default_timeout`, `retry`, `max_concurrent_tasks` …
 
     Raises:
-        ValueError: An option is out of its range, or no fault has the name.
+        TypeError: There is no such option, or the simulation has that of its own.
+        ValueError: An option is out of its range, *start* is naive, or no fault has the name.
         InvalidTask: A handler is not one.
 
     Example:
@@ -97,35 +80,33 @@ class SimulatedScheduler(Tasks):
         start: datetime = datetime(2026, 1, 1, tzinfo=UTC),
         seed: int = 0,
         schedulers: int = 1,
-        lasts: "_Duration | Callable[[Attempt], _Duration]" = 0.0,
+        lasts: Lasting = 0.0,
         faults: Mapping[str, int] | None = None,
         store: Callable[[Clock], EventStore] | None = None,
         real_time: bool = False,
         **options: Any,  # noqa: ANN401 - each is checked by the class it goes to
     ) -> None:
-        chances = check_faults(faults or {})
-        self._given = tuple(handlers)
-        self._options: dict[str, Any] = {"poll_interval": 1.0, "lease": 30.0, **options}
-        self._lasts = lasts
-        self._carry = Virtually(real_time=real_time)
-        served = Handlers(self._given, options.get("middleware", ()))
-        self.world = World(
-            check_integer(seed, "seed"),
-            instant_of(start),
-            _open_memory if store is None else store,
-            faults=Faults(seed, chances),
-            invariants=Invariants(policies=_policies(served)),
-            trace=Trace(keeps=True),
-            laws=Laws(shuffles=bool(chances) or schedulers > 1),
+        wishes = Wishes(
+            start=start,
+            seed=seed,
+            schedulers=schedulers,
+            lasts=lasts,
+            faults=faults or {},
+            store=open_memory if store is None else store,
+            real_time=real_time,
+            options=options,
         )
-        table = ScheduleTable(self.world.log, MemoryScheduleProjection())
-        client = Client(self.world.log, table, self.world.time, Bell())
-        settings = Settings(by_type=defaults_of(served))
-        super().__init__(table, client, served, settings)
-        for index in range(check_integer(schedulers, "schedulers", low=1)):
-            clock = SimulatedClock(self.world.time)
-            poll, lease = self._options["poll_interval"], self._options["lease"]
-            self.world.enter(f"w{index}", clock, self._opened, poll=poll, lease=lease)
+        self._host = host = Host(handlers, wishes)
+        self._world = world = host.world
+        table = ScheduleTable(world.log, MemoryScheduleProjection())
+        client = Client(world.log, table, world.time, Bell())
+        super().__init__(table, client, host.served, host.settings)
+
+    def __repr__(self) -> str:
+        return (
+            f"<SimulatedScheduler at {self.now:%Y-%m-%d %H:%M:%S}, {len(self._world.events):,} "
+            f"events, seed {self.seed}>"
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -137,35 +118,90 @@ class SimulatedScheduler(Tasks):
         traceback: TracebackType | None,
     ) -> None:
         try:
-            if error is None:
+            if error is None and not self.closed:
                 self.check()
         finally:
             self.close()
+
+    @property
+    def seed(self) -> int:
+        """
+        Return what all that is drawn is drawn from.
+        """
+        return self._world.seed
+
+    @property
+    def closed(self) -> bool:
+        """
+        Say whether it is closed.
+        """
+        return self._host.is_closed
 
     @property
     def now(self) -> datetime:
         """
         Return the true time, in UTC.
         """
-        return datetime_of(self.world.now())
+        return datetime_of(self._world.now())
+
+    @property
+    def clock(self) -> Clock:
+        """
+        Return the true time as a clock, for what else works on the log.
+        """
+        return self._world.time
+
+    @property
+    def store(self) -> EventStore:
+        """
+        Return the log, for what else works on it; whatever is appended there is checked as well.
+        """
+        return self._world.log
 
     @property
     def events(self) -> tuple[Event, ...]:
         """
-        Return the log.
+        Return what stands in the log.
         """
-        return tuple(self.world.events)
+        return tuple(self._world.events)
 
     @property
     def trace(self) -> str:
         """
-        Return all that happened, line by line.
+        Return what happened, line by line: events, crashes, freezes; no passes.
         """
-        return "\n".join(self.world.trace.lines)
+        lines = self._world.trace.lines
+        return "\n".join(line for line in lines if not line.endswith(_PASSES))
+
+    @property
+    def struck(self) -> tuple[str, ...]:
+        """
+        Return the faults that struck, such as `append.busy@w0#7`: at the 7th append of scheduler 0.
+        """
+        return tuple(self._world.faults.struck)
+
+    @property
+    def trace_hash(self) -> str:
+        """
+        Return a hash of all that happened; two simulations are the same if theirs are.
+        """
+        return self._world.trace.hexdigest()
+
+    def health(self, scheduler: int = 0) -> Health:
+        """
+        Say how one of the schedulers is doing.
+
+        Raises:
+            ValueError: It is down.
+        """
+        node = self._host.node(scheduler)
+        if not node.is_up:
+            raise ValueError(f"scheduler {scheduler} is down; restart it first")
+        return node.opened.scheduler.health()
 
     # Time and trouble.
 
-    def advance(self, by: _Duration | None = None, **units: float) -> None:
+    def advance(self, by: Duration | None = None, **units: float) -> None:
         """
         Let time pass, and all that is to happen in it.
 
@@ -174,11 +210,19 @@ class SimulatedScheduler(Tasks):
             **units: As `timedelta` has them: `days=1, hours=6`.
 
         Raises:
-            InvariantBroken: Something does not hold; it says what, where, and the seed.
+            InvariantBroken: Something does not hold; it says what, where, and the seed. No more
+                time passes then.
             RealTimeUsed: A handler has read the machine's clock, or slept.
+            TypeError: Both are given, or neither.
+            ValueError: Time would go back.
+            RuntimeError: A handler or an invariant calls it, while time passes.
+            StoreClosed: The simulation is closed.
         """
+        __tracebackhide__ = True
+        if (by is None) is not bool(units):
+            raise TypeError("advance takes seconds, or units such as days=1; give one of the two")
         span = timedelta(**units) if by is None else by
-        self._run(Instant(self.world.now() + microseconds_of(span, "by")))
+        self._host.pass_time(Instant(self._world.now() + microseconds_of(span, "by")))
 
     def advance_to(self, when: datetime) -> None:
         """
@@ -187,22 +231,26 @@ class SimulatedScheduler(Tasks):
         Raises:
             ValueError: It has passed.
         """
+        __tracebackhide__ = True
         until = instant_of(when)
-        if until < self.world.now():
+        if until < self._world.now():
             raise ValueError(f"it is {self.now.isoformat()} already; give a later time")
-        self._run(until)
+        self._host.pass_time(until)
 
     def crash(self, scheduler: int = 0) -> None:
         """
         Kill a scheduler's process where it stands; `restart` starts it again.
+
+        What its attempts have done is done, and nobody has been told. A coroutine that waits does
+        not go on, but what it has in `finally` runs: Python lets none go without it.
         """
-        self._node(scheduler).crash("it is killed")
+        self._host.node(scheduler).crash("it is killed")
 
     def restart(self, scheduler: int = 0) -> None:
         """
         Start a scheduler's process again; one that lives is killed first.
         """
-        node = self._node(scheduler)
+        node = self._host.node(scheduler)
         node.crash("it is restarted")
         node.start()
 
@@ -210,36 +258,46 @@ class SimulatedScheduler(Tasks):
         """
         Stop a scheduler's process, as one that is suspended; its lease runs out meanwhile.
         """
-        self._node(scheduler).freeze()
+        self._host.node(scheduler).freeze()
 
     def thaw(self, scheduler: int = 0) -> None:
         """
         Let a frozen process go on where it stood.
         """
-        self._node(scheduler).thaw()
+        self._host.node(scheduler).thaw()
 
-    def jump_clock(self, by: _Duration, scheduler: int = 0) -> None:
+    def jump_clock(self, by: Duration, scheduler: int = 0) -> None:
         """
         Set a scheduler's clock forth, or back by a negative number of seconds; no time passes.
+
+        It sees that when it looks at its clock the next time, at the latest after `poll_interval`.
+
+        Raises:
+            ValueError: It is no number, or over a hundred years.
         """
-        seconds = by.total_seconds() if isinstance(by, timedelta) else by
-        node = self._node(scheduler)
-        node.step_clock(Microseconds(round(seconds * _SECOND)))
+        is_back = by < timedelta() if isinstance(by, timedelta) else by < 0
+        span = microseconds_of(-by if is_back else by, "by")
+        self._host.node(scheduler).step_clock(Microseconds(-span if is_back else span))
 
     def rebuild(self) -> None:
         """
         Throw all schedule tables away and make them again of the log; nothing may change.
 
+        Schedulers that are up are restarted for it, and what they are at is lost.
+
         Raises:
             InvariantBroken: A table was another one before.
         """
+        __tracebackhide__ = True
         before = self.digest()
-        self._table = ScheduleTable(self.world.log, MemoryScheduleProjection())
+        self._table = ScheduleTable(self._world.log, MemoryScheduleProjection())
         if self.digest() != before:
-            self.world.breach("R7", len(self.world.events), "rebuilt, the table is another one")
-        for index in range(len(self.world.nodes)):
-            self.restart(index)
-        self._raise()
+            position = len(self._world.events)
+            self._world.breach("R7", position, "rebuilt from the log, the table is another one")
+        for index, node in enumerate(self._world.nodes):
+            if node.is_up:
+                self.restart(index)
+        self._host.judge()
 
     # What has to hold.
 
@@ -263,6 +321,7 @@ class SimulatedScheduler(Tasks):
         Raises:
             AssertionError: It has not; it says what the task did instead.
         """
+        __tracebackhide__ = True
         check_ran(self.runs(task_id), task_id, times=times, at=at, outcome=outcome)
 
     def assert_scheduled(self, task_id: str, *, at: datetime | None = None) -> None:
@@ -272,6 +331,7 @@ class SimulatedScheduler(Tasks):
         Raises:
             AssertionError: It is not; it says what the task is doing.
         """
+        __tracebackhide__ = True
         check_scheduled(self.get_task(task_id), task_id, at=at)
 
     def always(self, holds: "Callable[[SimulatedScheduler], object]", name: str = "") -> None:
@@ -283,17 +343,22 @@ class SimulatedScheduler(Tasks):
             name: Names it; its function's name unless given.
         """
         called = name or getattr(holds, "__name__", "always")
-        self.world.invariants.add(UserInvariant(called, lambda: holds(self)))
+        self._host.add(UserInvariant(called, lambda: holds(self)))
 
     def eventually(
-        self, comes: "Callable[[SimulatedScheduler], object]", *, within: _Duration
+        self,
+        comes: "Callable[[SimulatedScheduler], object]",
+        *,
+        within: Duration,
+        name: str = "",
     ) -> datetime:
         """
         Let time pass until something has come.
 
         Args:
-            comes: Says whether it has.
+            comes: Says whether it has; it is asked whenever something has happened.
             within: Seconds, or a timedelta, after which it is too late.
+            name: Names it; its function's name unless given.
 
         Returns:
             When it was seen.
@@ -301,18 +366,19 @@ class SimulatedScheduler(Tasks):
         Raises:
             AssertionError: It has not come.
         """
-        until = self.world.now() + microseconds_of(within, "within")
+        __tracebackhide__ = True
+        until = Instant(self._world.now() + microseconds_of(within, "within"))
         while not comes(self):
-            ahead = self.world.next_at()
-            if ahead is None or ahead > until:
-                self._run(Instant(until))
-                if comes(self):
-                    break
-                called = getattr(comes, "__name__", "it")
+            ahead = self._world.next_at()
+            if ahead is not None and ahead <= until:
+                self._host.pass_time(ahead)
+                continue
+            self._host.pass_time(until)
+            if not comes(self):
+                called = name or getattr(comes, "__name__", "it")
                 raise AssertionError(
-                    f"{called} has not come by {self.now.isoformat()}; seed {self.world.seed}"
+                    f"{called!r} has not come by {self.now.isoformat()} (seed {self.seed})"
                 )
-            self._run(ahead)
         return self.now
 
     def check(self) -> None:
@@ -322,75 +388,13 @@ class SimulatedScheduler(Tasks):
         Raises:
             InvariantBroken: Something does not hold.
         """
-        self.world.check_all()
-        self._raise()
+        __tracebackhide__ = True
+        self._world.check_all()
+        self._host.judge()
 
     def close(self) -> None:
         """
-        Close the log.
+        End all processes and close the log; a second time it does nothing.
         """
+        self._host.close()
         self._table.close()
-        self.world.store.close()
-
-    def _run(self, until: Instant) -> None:
-        self.world.run(until)
-        self._raise()
-
-    def _raise(self) -> None:
-        if self.world.invariants.breaches:
-            raise self._broken()
-
-    def _broken(self) -> InvariantBroken:
-        breaches = self.world.invariants.breaches
-        at = breaches[0].position
-        shown = [
-            f"{event.position} {event.type} in {event.stream}"
-            for event in self.world.events[max(0, at - _SHOWN_EVENTS) : at]
-        ]
-        return InvariantBroken(breaches=breaches, seed=self.world.seed, events=shown)
-
-    def _node(self, scheduler: int) -> Node:
-        nodes = self.world.nodes
-        check_integer(scheduler, "scheduler", high=len(nodes) - 1)
-        return nodes[scheduler]
-
-    def _opened(self, node: Node) -> Opened:
-        world, table = self.world, MemoryScheduleProjection()
-        executor = SimulatedExecutor(
-            seed=world.seed,
-            scheduler=node.name,
-            faults=world.faults,
-            lasts=self._lasting,
-            later=lambda span, act: world.after(node.clock.true_span(span), act),
-            now=world.now,
-            journal=world.journal,
-            woken=node.ring,
-            carry=self._carry,
-        )
-        options: dict[str, Any] = {"worker_id": node.name, **self._options}
-        scheduler = Scheduler(
-            world.seam(node),
-            self._given,
-            projection=table,
-            clock=node.clock,
-            executor=executor,
-            **options,
-        )
-        return Opened(scheduler, executor, table)
-
-    def _lasting(self, attempt: Attempt) -> Microseconds:
-        lasts = self._lasts
-        return microseconds_of(lasts(attempt) if callable(lasts) else lasts, "lasts")
-
-
-def _policies(handlers: Handlers) -> dict[str, RetryPolicy]:
-    # What the log does not say: the policies of handlers whose tasks have none of their own.
-    settings = Settings(by_type=defaults_of(handlers))
-    return {
-        task_type: settings.policy_of(Definition(task_type=task_type, schedule=Immediate()))
-        for task_type in handlers
-    }
-
-
-def _open_memory(clock: Clock) -> EventStore:
-    return open_store("memory://", clock=clock)

@@ -3,7 +3,8 @@ Handlers are watched while they run: who reads the real clock or sleeps makes no
 
 Calls are seen by the interpreter's profile hook (`sys.setprofile`), whatever name they were
 imported under. What a library written in C does inside is not seen, and what the standard library
-does for itself, such as the time of a log record, is passed over.
+does for itself, such as the time of a log record, is passed over. While a profiler is at work
+that uses the same hook, nobody is watched.
 """
 
 import sys
@@ -11,6 +12,9 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import date
+from functools import lru_cache
+from pathlib import Path
+from sysconfig import get_path
 from types import FrameType
 from typing import Any, Final
 
@@ -28,6 +32,9 @@ _CLOCKS: Final = (
     time.perf_counter_ns,  # clock: named to be watched for
     time.sleep,  # clock: named to be watched for
 )
+_CLOCK_IDS: Final = frozenset(map(id, _CLOCKS))
+_AZOTH: Final = ("azoth", "azoth_scheduler")
+_STDLIB: Final = Path(get_path("stdlib"))
 _READINGS: Final = ("now", "utcnow", "today")
 
 
@@ -36,7 +43,7 @@ class RealTimeUsed(SchedulerError, AssertionError):
     Say that a handler has read the machine's clock, or slept; take the time from `ctx` instead.
 
     Attributes:
-        handler: The handler's class.
+        handler: The handler's class, or its function.
         task_type: What it serves.
         call: What it called.
         place: The file and the line of the call.
@@ -72,7 +79,7 @@ def watched(handler: TaskHandler) -> Generator[None, None, None]:
             place = f"{frame.f_code.co_filename}:{frame.f_lineno}"
             used.append(
                 RealTimeUsed(
-                    handler=type(handler).__qualname__,
+                    handler=getattr(handler, "__qualname__", type(handler).__qualname__),
                     task_type=handler.task_type,
                     call=name,
                     place=place,
@@ -95,7 +102,8 @@ def watched(handler: TaskHandler) -> Generator[None, None, None]:
 
 
 def _clock_read(called: Any) -> str | None:  # noqa: ANN401 - of any type
-    if called in _CLOCKS:
+    # By identity: what is called may have any idea of being equal.
+    if id(called) in _CLOCK_IDS:
         return f"time.{called.__name__}"
     owner = getattr(called, "__self__", None)
     if isinstance(owner, type) and issubclass(owner, date) and called.__name__ in _READINGS:
@@ -106,4 +114,11 @@ def _clock_read(called: Any) -> str | None:  # noqa: ANN401 - of any type
 def _is_ours(frame: FrameType) -> bool:
     # The standard library reads clocks for its own ends, and we have injected ours.
     package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
-    return package not in sys.stdlib_module_names and package not in ("azoth", "azoth_scheduler")
+    return package not in _AZOTH and not _is_standard(frame.f_code.co_filename)
+
+
+@lru_cache(maxsize=1_000)
+def _is_standard(filename: str) -> bool:
+    # By place: a folder of a user's may have the name of a standard module, such as `test`.
+    installed = Path(filename).is_relative_to(_STDLIB) and "site-packages" not in filename
+    return installed or filename.startswith("<frozen")

@@ -1,0 +1,274 @@
+"""
+The world that a user's handlers are at home in: made of what he says, and driven by what he does.
+"""
+
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any, Final, TypeAlias
+
+from attrs import field, frozen
+
+from azoth.clocks import Clock, Instant, Microseconds, datetime_of, instant_of, microseconds_of
+from azoth.errors import StoreClosed
+from azoth.events import check_integer
+from azoth.store import EventStore
+from azoth_scheduler.context import TaskContext
+from azoth_scheduler.execution import Attempt
+from azoth_scheduler.handlers import Handlers, TaskHandler
+from azoth_scheduler.projection import MemoryScheduleProjection
+from azoth_scheduler.retries import RetryPolicy
+from azoth_scheduler.scheduler import Scheduler
+from azoth_scheduler.schedules import Immediate
+from azoth_scheduler.settings import Settings
+from azoth_scheduler.simulation.asserting import InvariantBroken, UserInvariant
+from azoth_scheduler.simulation.carrying import Virtually
+from azoth_scheduler.simulation.clocks import SimulatedClock
+from azoth_scheduler.simulation.executor import SimulatedExecutor
+from azoth_scheduler.simulation.faults import Faults, check_faults
+from azoth_scheduler.simulation.invariants import Invariants
+from azoth_scheduler.simulation.node import Node, Opened
+from azoth_scheduler.simulation.trace import Trace
+from azoth_scheduler.simulation.world import Laws, World
+from azoth_scheduler.task import Definition
+
+__all__ = ["SCHEDULERS_MAX", "Duration", "Host", "Lasting", "Wishes"]
+
+SCHEDULERS_MAX: Final = 100
+"""On one simulated log: each hears of each append, and more show nothing that few do not."""
+
+Duration: TypeAlias = timedelta | float
+"""A timedelta, or a number of seconds."""
+
+Lasting: TypeAlias = Duration | Callable[[TaskContext], Duration]
+"""How long each attempt takes, or what says so for one."""
+
+_SHOWN_EVENTS: Final = 8
+_SLOTS: Final = 10
+_OURS: Final = ("clock", "executor", "projection", "worker_id", "store")
+
+
+@frozen(kw_only=True)
+class Wishes:
+    """
+    Hold what a user wants of a simulation, as he said it.
+    """
+
+    start: datetime
+    seed: int
+    schedulers: int
+    lasts: Lasting
+    faults: Mapping[str, int]
+    store: Callable[[Clock], EventStore]
+    real_time: bool
+    options: dict[str, Any] = field(factory=dict[str, Any])
+
+
+class Host:
+    """
+    Keep a world, and the schedulers in it.
+
+    Args:
+        handlers: The user's.
+        wishes: What he wants.
+
+    Attributes:
+        world: Where they run.
+        served: The handlers by type.
+        is_closed: Whether nothing more happens here.
+        settings: What the schedulers fill in where a request says nothing.
+    """
+
+    def __init__(self, handlers: Iterable[TaskHandler], wishes: Wishes) -> None:
+        chances = check_faults(wishes.faults)
+        seed = check_integer(wishes.seed, "seed")
+        count = check_integer(wishes.schedulers, "schedulers", low=1, high=SCHEDULERS_MAX)
+        self._handlers = tuple(handlers)
+        self._options = {"poll_interval": 1.0, "lease": 30.0, **_checked(wishes.options)}
+        self._lasts = wishes.lasts if callable(wishes.lasts) else _constantly(wishes.lasts)
+        self._invariants: list[UserInvariant] = []
+        self._resting: dict[str, Microseconds] = {}
+        self._carry = Virtually(real_time=wishes.real_time)
+        self._is_passing = self.is_closed = False
+        self.served = Handlers(self._handlers, self._options.get("middleware", ()))
+        # Filled in once a scheduler has worked them out.
+        policies: dict[str, RetryPolicy] = {}
+        slots = {_name(index): self._slots for index in range(count)}
+        self.world = World(
+            seed,
+            instant_of(wishes.start),
+            wishes.store,
+            faults=Faults(seed, chances),
+            invariants=Invariants(policies=policies, slots=slots),
+            trace=Trace(keeps=True),
+            laws=Laws(shuffles=bool(chances) or count > 1),
+        )
+        for index in range(count):
+            self._enter(_name(index))
+        first = self.world.nodes[0].opened.scheduler
+        self.settings: Settings = first._settings  # noqa: SLF001 - shown for tasks as by itself
+        policies.update(_policies(self.settings, self.served))
+
+    @property
+    def _slots(self) -> int:
+        return int(self._options.get("max_concurrent_tasks", _SLOTS))
+
+    def node(self, scheduler: int) -> Node:
+        """
+        Return a scheduler by its number.
+
+        Raises:
+            ValueError: There is none.
+            StoreClosed: The simulation is closed.
+        """
+        self._check_open()
+        nodes = self.world.nodes
+        if check_integer(scheduler, "scheduler") >= len(nodes):
+            raise ValueError(
+                f"there is no scheduler {scheduler}; the simulation has {len(nodes)}, from 0: "
+                "say schedulers=… where it is made"
+            )
+        return nodes[scheduler]
+
+    def pass_time(self, until: Instant) -> None:
+        """
+        Let everything happen up to a time.
+
+        Raises:
+            InvariantBroken: Something does not hold.
+            RuntimeError: A handler or an invariant asks for it, while time passes.
+            StoreClosed: The simulation is closed.
+        """
+        __tracebackhide__ = True
+        self._check_open()
+        with self._passing():
+            self.world.run(until)
+        self.judge()
+
+    def judge(self) -> None:
+        """
+        Raise what does not hold, if anything.
+
+        Raises:
+            InvariantBroken: It does not.
+        """
+        __tracebackhide__ = True
+        breaches = self.world.invariants.breaches
+        if not breaches:
+            return
+        at = breaches[0].position
+        shown = [
+            f"{event.position:>6} {datetime_of(event.recorded_at):%Y-%m-%d %H:%M:%S} "
+            f"{event.type} in {event.stream}"
+            for event in self.world.events[max(0, at - _SHOWN_EVENTS) : at]
+        ]
+        broken = InvariantBroken(breaches=breaches, seed=self.world.seed, events=shown)
+        raise broken from self._raised_by(breaches[0].invariant)
+
+    def add(self, invariant: UserInvariant) -> None:
+        """
+        Let one more invariant hold.
+        """
+        self._check_open()
+        self._invariants.append(invariant)
+        self.world.invariants.add(invariant)
+
+    def close(self) -> None:
+        """
+        End all processes, and close the log.
+        """
+        if self.is_closed:
+            return
+        self.is_closed = True
+        for node in self.world.nodes:
+            node.crash("the simulation is closed")
+        self.world.store.close()
+
+    def _check_open(self) -> None:
+        if self.is_closed:
+            raise StoreClosed
+
+    @contextmanager
+    def _passing(self) -> Generator[None, None, None]:
+        if self._is_passing:
+            raise RuntimeError(
+                "time passes already, and this is part of it: no handler and no invariant lets "
+                "more of it pass"
+            )
+        self._is_passing = True
+        try:
+            yield
+        finally:
+            self._is_passing = False
+
+    def _raised_by(self, invariant: str) -> Exception | None:
+        for checker in self._invariants:
+            if checker.invariant == invariant:
+                return checker.raised
+        return None
+
+    # Processes.
+
+    def _enter(self, name: str) -> None:
+        clock = SimulatedClock(self.world.time)
+        poll, lease = self._options["poll_interval"], self._options["lease"]
+        self.world.enter(name, clock, self._opened, poll=poll, lease=lease)
+
+    def _opened(self, node: Node) -> Opened:
+        world, table = self.world, MemoryScheduleProjection()
+        executor = SimulatedExecutor(
+            seed=world.seed,
+            scheduler=node.name,
+            faults=world.faults,
+            lasts=self._before,
+            rests=self._behind,
+            later=lambda span, act: world.after(node.clock.true_span(span), act),
+            now=world.now,
+            journal=world.journal,
+            woken=node.ring,
+            carry=self._carry,
+        )
+        scheduler = Scheduler(
+            world.seam(node),
+            self._handlers,
+            projection=table,
+            clock=node.clock,
+            executor=executor,
+            worker_id=node.name,
+            **self._options,
+        )
+        return Opened(scheduler, executor, table)
+
+    # The handler is called half-way: a crash may come before what it does, and behind it.
+
+    def _before(self, attempt: Attempt) -> Microseconds:
+        lasts = microseconds_of(self._lasts(attempt.context), "lasts")
+        self._resting[attempt.context.execution_id] = Microseconds(lasts // 2)
+        return Microseconds(lasts - lasts // 2)
+
+    def _behind(self, attempt: Attempt) -> Microseconds:
+        return self._resting.pop(attempt.context.execution_id)
+
+
+def _checked(options: dict[str, Any]) -> dict[str, Any]:
+    for name in _OURS:
+        if name in options:
+            raise TypeError(f"a simulation has a {name} of its own; leave {name}= out")
+    return options
+
+
+def _constantly(lasts: Duration) -> Callable[[TaskContext], Duration]:
+    microseconds_of(lasts, "lasts")
+    return lambda _: lasts
+
+
+def _name(index: int) -> str:
+    return f"w{index}"
+
+
+def _policies(settings: Settings, handlers: Handlers) -> dict[str, RetryPolicy]:
+    # What the log does not say: the policies of handlers whose tasks have none of their own.
+    return {
+        task_type: settings.policy_of(Definition(task_type=task_type, schedule=Immediate()))
+        for task_type in handlers
+    }
