@@ -168,7 +168,7 @@ class SimulatedExecutor:
         attempt.context.stop.on_set(lambda: self._asked(job))
         if self._hangs:
             # For ever: it neither ends nor stops.
-            job.fate, job.over = "hang", True
+            job.fate = "hang"
         elif fate == "hang":
             dice = Dice(self._seed, f"hang/{execution_id}")
             self._end_later(job, dice.between(_LATE_MAX, _HANGS_MAX))
