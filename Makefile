@@ -55,11 +55,13 @@ format: $(VENV)/check.stamp ## Format the code and mend what ruff can mend
 bench: $(VENV)/test.stamp ## Run each benchmark and print its answer
 	@for question in benchmarks/*.py; do $(BIN)/python $$question || exit 1; done
 
-# How long `make soak` plays faults before it searches on with the tests.
+# How long `make soak` plays scenarios, and then faults of stores, before it searches on with the
+# tests. Some rare states take thousands of scenarios: a shorter soak may miss one, and fails then.
 SECONDS := 600
 
 .PHONY: soak
-soak: $(VENV)/test.stamp ## Play faults for SECONDS and print what was lost, then search for hours with the soak profile
+soak: $(VENV)/test.stamp ## Play scenarios and faults for SECONDS each, then search for hours with the soak profile
+	$(BIN)/azoth-scheduler simulate --for $(SECONDS) --sometimes --jobs 2
 	$(BIN)/python -m tests.stores.faults.soak --seconds $(SECONDS)
 	AZOTH_PROFILE=soak $(BIN)/python -m pytest -n 2 --dist worksteal -q -m "soak or not soak" --timeout 0 $(ARGS)
 

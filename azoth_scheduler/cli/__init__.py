@@ -2,8 +2,8 @@
 The command `azoth-scheduler`: run workers, look at tasks, and change them, from a shell.
 
 Exit codes: 0 it is so; 1 it is not (no such task, a trigger that was skipped, a demo whose proof
-fails, something wrong that `health`, `lint` or `check` found); 2 the command was not understood; 3
-the store cannot be opened or used; 130 interrupted.
+fails, something wrong that `health`, `lint`, `check` or `simulate` found); 2 the command was not
+understood; 3 the store cannot be opened or used; 130 interrupted.
 """
 
 import sys

@@ -13,6 +13,7 @@ from azoth_scheduler.cli.listing import forecast, runs, show, tasks
 from azoth_scheduler.cli.options import EXIT_CODES
 from azoth_scheduler.cli.rebuilding import rebuild, replay
 from azoth_scheduler.cli.running import run
+from azoth_scheduler.cli.simulating import simulate
 
 __all__ = ["azoth_scheduler"]
 
@@ -56,5 +57,6 @@ for _command in (
     cancel,
     rebuild,
     replay,
+    simulate,
 ):
     azoth_scheduler.add_command(_command)

@@ -41,31 +41,49 @@ EXIT_CODES: Final = """
 Exit codes:
   0    it is so
   1    it is not: no such task, a trigger that was skipped, a proof that fails,
-       something wrong that `health`, `lint` or `check` found
+       something wrong that `health`, `lint`, `check` or `simulate` found
   2    the command was not understood
   3    the store cannot be opened or used
   130  interrupted
 """
 """The end of the help."""
 
+_UNITS: Final = {"min": 60, "s": 1, "h": 3_600, "d": 86_400}
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Seconds(click.FloatRange):
     """
-    Be a number of seconds in a range; NaN, which compares with nothing, lies in none.
+    Be a span of time in a range: a number of seconds, or one with its unit, such as 30d.
+
+    NaN, which compares with nothing, lies in no range.
     """
 
     def convert(
-        self, value: float, param: click.Parameter | None, ctx: click.Context | None
+        self, value: str | float, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
         """
-        Return the number, or refuse it before anything begins.
+        Return how many seconds it is, or refuse it before anything begins.
         """
-        seconds = float(super().convert(value, param, ctx))
+        try:
+            given = _seconds(value)
+        except ValueError:
+            self.fail(
+                f"{value!r} is no span of time; write seconds, or 90s, 5min, 12h, 30d", param, ctx
+            )
+        seconds = float(super().convert(given, param, ctx))
         if not isfinite(seconds):
             self.fail(f"{value!r} is no finite number of seconds", param, ctx)
         return seconds
+
+
+def _seconds(value: str | float) -> float:
+    if isinstance(value, str):
+        for unit, size in _UNITS.items():
+            if value.endswith(unit):
+                return float(value.removesuffix(unit)) * size
+    return float(value)
 
 
 class Moment(click.ParamType[datetime]):

@@ -6,6 +6,7 @@ everything goes wrong at times, and checks that what must hold does.
 """
 
 from azoth_scheduler.simulation.asserting import InvariantBroken
+from azoth_scheduler.simulation.examining import examine
 from azoth_scheduler.simulation.faults import FAULTS
 from azoth_scheduler.simulation.playing import Played, play
 from azoth_scheduler.simulation.reproducing import SeedOfAnotherVersion, read_scenario
@@ -22,6 +23,7 @@ __all__ = [
     "Scenario",
     "SeedOfAnotherVersion",
     "SimulatedScheduler",
+    "examine",
     "play",
     "read_scenario",
     "scenario_of",

@@ -10,7 +10,9 @@ equal. Then everybody is shut down.
 from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from logging import CRITICAL, getLogger
+from pathlib import Path
 from tempfile import TemporaryDirectory
+from traceback import extract_tb
 
 from attrs import frozen
 
@@ -158,6 +160,8 @@ class _Play:
                 self._digest = come_to_rest(world, scenario)
         except Spins as error:
             world.breach("L1", len(world.events), str(error))
+        except Exception as error:  # noqa: BLE001 - a scheduler that falls over has failed
+            world.breach("raised", len(world.events), _told(error))
 
     def played(self) -> Played:
         world = self.world
@@ -281,6 +285,11 @@ class _Play:
         # As newer code does beside older: an event that nobody here can read.
         event = NewEvent("TaskBlessed", b'{"task_id": "?"}')
         self.world.write(Write(stream_of(task_id), [event], ANY))
+
+
+def _told(error: Exception) -> str:
+    last = extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error}, at {Path(last.filename).name}:{last.lineno}"
 
 
 def _command(scheduler: Scheduler, act: Act) -> object:

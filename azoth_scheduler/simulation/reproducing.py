@@ -10,6 +10,7 @@ from attrs import frozen
 from azoth.typed_json import TypedJson
 from azoth_scheduler.errors import SchedulerError
 from azoth_scheduler.events import registry
+from azoth_scheduler.simulation.examining import StoreName
 from azoth_scheduler.simulation.playing import Played
 from azoth_scheduler.simulation.scenario import VERSION, Scenario
 
@@ -90,20 +91,30 @@ class Kept:
     story: Path
 
 
-def keep(played: Played, folder: Path) -> Kept:
+def keep(played: Played, folder: Path, *, store: StoreName = "memory") -> Kept:
     """
     Write down a failing run.
 
     Args:
         played: The run, best a small one.
         folder: Where to; it is made if it is missing.
+        store: Where its log was kept.
     """
     folder.mkdir(parents=True, exist_ok=True)
     seed = played.scenario.seed
     plan = folder / f"seed-{seed}.json"
     plan.write_bytes(_SCENARIOS.encode(played.scenario) + b"\n")
     test = folder / f"test_seed_{seed}.py"
-    test.write_text(_TEST.format(seed=seed, breach=played.breaches[0], plan=plan.name))
+    breach = str(played.breaches[0]).replace("\\", "\\\\").replace('"', "'")
+    test.write_text(
+        _TEST.format(
+            seed=seed,
+            version=played.scenario.version,
+            breach=breach,
+            plan=plan.name,
+            store=store,
+        )
+    )
     story = folder / f"seed-{seed}.txt"
     story.write_text("\n".join(story_of(played)) + "\n")
     return Kept(plan, test, story)
@@ -142,19 +153,21 @@ _TEST: Final = '''\
 """
 {breach}
 
-Found by seed {seed}; the plan beside this file is what the failure needs of it.
+Found by seed {seed}@{version}; the plan beside this file is what the failure needs of it.
 """
 
 from pathlib import Path
 
-from azoth_scheduler.simulation import play, read_scenario
+from azoth_scheduler.simulation import examine, read_scenario
 
 
 def test_seed_{seed}() -> None:
     """
     Every invariant holds, whatever goes wrong.
     """
-    played = play(read_scenario(Path(__file__).with_name("{plan}")))
+    scenario = read_scenario(Path(__file__).with_name("{plan}"))
+
+    played = examine(scenario, store="{store}")
 
     assert not played.breaches, "; ".join(map(str, played.breaches))
 '''
