@@ -2,28 +2,21 @@
 The commands `rebuild` and `replay`: the schedule table made again, in a file or to compare it.
 """
 
-import sqlite3
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
-from typing import Final
 
 import click
 
-from azoth import Projector
 from azoth.cli.asking import PLACE
 from azoth.cli.opening import StoreTrouble, looking_at
 from azoth.cli.output import print_json
 from azoth.cli.progress import progress_shown
 from azoth.cli.replaying import EVERY, replayed
-from azoth.store import EventStore, Progress
 from azoth_scheduler.cli.options import json_option, store_option
-from azoth_scheduler.projection import SqliteScheduleProjection
+from azoth_scheduler.projection import SqliteScheduleProjection, rebuild_table
 
 __all__ = ["rebuild", "replay"]
-
-_STEP: Final = 10_000
-"""Positions between two signs of progress."""
 
 
 @click.command(short_help="Build the schedule table anew from the log.")
@@ -35,20 +28,14 @@ def rebuild(file: Path, store: str | None, *, force: bool, as_lines: bool) -> No
     """
     Build the schedule table FILE from the log, beside the one that is there if need be.
 
-    The new table takes FILE's place once it is whole, and only while no scheduler has FILE open. A
-    rebuild that was stopped is gone on with by the same command.
+    The new rows take the place of the old ones in one transaction, also while schedulers work with
+    FILE. A rebuild that was stopped is gone on with by the same command.
     """
     if file.exists() and not force:
         raise StoreTrouble(f"{file} exists; --force lets the new table take its place")
-    unfinished = file.with_name(f"{file.name}.rebuilding")
     with looking_at(None, store) as log, progress_shown(quiet=as_lines) as progress:
-        table = SqliteScheduleProjection(unfinished)
-        try:
-            position, digest = _caught_up(log, table, progress), table.digest()
-        finally:
-            table.close()
-        _check_is_free(file)
-        unfinished.replace(file)
+        rebuild_table(log, file, progress=progress)
+        position, digest = _position_and_digest(file)
     if as_lines:
         print_json({"file": str(file), "position": position, "digest": digest})
     else:
@@ -72,21 +59,10 @@ def replay(
     replayed(None, store, "schedule", until=until, every=every, as_lines=as_lines)
 
 
-def _caught_up(log: EventStore, table: SqliteScheduleProjection, progress: Progress) -> int:
-    projector, head = Projector(log, table), log.wait(0, 0)
-    for stop in (*range(projector.position + _STEP, head, _STEP), head):
-        progress("rebuilding", projector.catch_up(until=stop), head)
-    return head
-
-
-def _check_is_free(file: Path) -> None:
-    if not file.exists():
-        return
-    try:
-        with closing(sqlite3.connect(file, timeout=0)) as connection:
-            # SQLite grants this to the last one who has the file open.
-            (mode,) = connection.execute("PRAGMA journal_mode = DELETE").fetchone()
-    except sqlite3.Error as error:
-        raise StoreTrouble(f"{file} is in use ({error}); stop its schedulers") from error
-    if mode != "delete":
-        raise StoreTrouble(f"{file} is in use; stop its schedulers")
+def _position_and_digest(file: Path) -> tuple[int, str]:
+    with closing(SqliteScheduleProjection(file)) as table:
+        while True:
+            position, digest = table.position, table.digest()
+            # Schedulers that work with the file may have gone on in between.
+            if table.position == position:
+                return position, digest

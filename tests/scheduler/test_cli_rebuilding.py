@@ -3,6 +3,8 @@ The commands that build the schedule table anew: in a file, or to compare it.
 """
 
 import json
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from azoth import open_store
 from azoth_scheduler import Cron, Scheduler, ScheduleTaskRequest
 from azoth_scheduler.cli import rebuilding
 from azoth_scheduler.cli.commands import azoth_scheduler
-from azoth_scheduler.projection import SqliteScheduleProjection
+from azoth_scheduler.projection import SqliteScheduleProjection, rebuild_table
 
 
 @pytest.fixture
@@ -64,7 +66,8 @@ def test_a_rebuild_that_was_stopped_is_gone_on_with(
     """
     From where it stood; the table that is there stays until then.
     """
-    monkeypatch.setattr(f"{rebuilding.__name__}._STEP", 10)
+    by_tens = partial(rebuild_table, page_size=10)
+    monkeypatch.setattr(f"{rebuilding.__name__}.rebuild_table", by_tens)
     file, told = tmp_path / "table.db", list[int]()
 
     def stopped(position: int) -> None:
@@ -90,21 +93,32 @@ def test_a_rebuild_that_was_stopped_is_gone_on_with(
     assert told == [10, 20, 30]
 
 
-def test_a_table_is_replaced_by_force_and_never_while_it_is_open(url: str, tmp_path: Path) -> None:
+def test_a_table_is_replaced_by_force_also_while_it_is_open(url: str, tmp_path: Path) -> None:
     """
-    Whoever has it open would go on with the old one.
+    Whoever has it open sees the new rows; without force it stays as it is.
     """
     file = tmp_path / "table.db"
-    table = SqliteScheduleProjection(file)
+    with closing(SqliteScheduleProjection(file)) as table:
+        refused = run("rebuild", str(file), url=url)
+        before = table.position
+        rebuilt = found(run("rebuild", "--force", "--json", str(file), url=url))
 
-    refused = run("rebuild", str(file), url=url)
-    in_use = run("rebuild", "--force", str(file), url=url)
-    table.close()
-
-    assert (refused.exit_code, "--force" in refused.stderr) == (3, True)
-    assert (in_use.exit_code, "in use" in in_use.stderr) == (3, True)
-    assert found(run("rebuild", "--force", "--json", str(file), url=url))["position"] == 30
+        assert (refused.exit_code, "--force" in refused.stderr, before) == (3, True, 0)
+        assert (table.position, table.digest()) == (30, rebuilt["digest"])
     assert sorted(path.name for path in tmp_path.glob("table*")) == ["table.db"]
+
+
+def test_a_file_of_another_program_is_left_as_it_is(url: str, tmp_path: Path) -> None:
+    """
+    By force too.
+    """
+    file = tmp_path / "table.db"
+    file.write_bytes(b"not a table" * 100)
+
+    refused = run("rebuild", "--force", str(file), url=url)
+
+    assert (refused.exit_code, "not a database" in refused.stderr) == (3, True)
+    assert file.read_bytes() == b"not a table" * 100
 
 
 def test_a_replay_ends_where_it_is_told(url: str) -> None:
