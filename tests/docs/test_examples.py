@@ -87,10 +87,25 @@ def test_an_application_runs_a_scheduler_in_its_own_loop(tmp_path: Path) -> None
     assert lines[-3:] == ["mail-ada: succeeded", "mail-bob: succeeded", "stuck: timed_out"]
 
 
+def test_a_simulated_month_finds_what_a_crash_does(tmp_path: Path) -> None:
+    """
+    The invoice that was sent when its process died is sent once more, by the same run.
+    """
+    lines = run("simulated_month.py", cwd=tmp_path)
+
+    assert lines[0].endswith("events until 2026-03-31")
+    assert lines[1].endswith(" ada/1@2026-03-10T01:30:00Z")
+
+
 def test_every_example_is_run_here() -> None:
     """
     A new example needs a test.
     """
     names = {path.name for path in EXAMPLES.glob("*.py")}
 
-    assert names == {"async_app.py", "basic_scheduler.py", "cron_tasks.py"}
+    assert names == {
+        "async_app.py",
+        "basic_scheduler.py",
+        "cron_tasks.py",
+        "simulated_month.py",
+    }
