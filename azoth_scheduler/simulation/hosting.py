@@ -84,7 +84,11 @@ class Host:
         seed = check_integer(wishes.seed, "seed")
         count = check_integer(wishes.schedulers, "schedulers", low=1, high=SCHEDULERS_MAX)
         self._handlers = tuple(handlers)
-        self._options = {"poll_interval": 1.0, "lease": 30.0, **_checked(wishes.options)}
+        self._options: dict[str, Any] = {
+            "poll_interval": 1.0,
+            "lease": 30.0,
+            **_checked(wishes.options),
+        }
         self._lasts = wishes.lasts if callable(wishes.lasts) else _constantly(wishes.lasts)
         self._invariants: list[UserInvariant] = []
         self._resting: dict[str, Microseconds] = {}
@@ -106,7 +110,7 @@ class Host:
         for index in range(count):
             self._enter(_name(index))
         first = self.world.nodes[0].opened.scheduler
-        self.settings: Settings = first._settings  # noqa: SLF001 - shown for tasks as by itself
+        self.settings: Settings = first._settings  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - as it shows tasks itself
         policies.update(_policies(self.settings, self.served))
 
     @property

@@ -3,7 +3,11 @@ Coroutine handlers in virtual time: an event loop that returns wherever nothing 
 """
 
 import asyncio
-from asyncio.events import _get_running_loop, _set_running_loop
+from asyncio.events import (
+    # Both are there for whoever makes loops.
+    _get_running_loop,  # pyright: ignore[reportPrivateUsage]
+    _set_running_loop,  # pyright: ignore[reportPrivateUsage]
+)
 from collections.abc import Coroutine, Generator
 from contextlib import contextmanager, suppress
 from selectors import SelectorKey, SelectSelector

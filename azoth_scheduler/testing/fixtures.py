@@ -88,7 +88,8 @@ def simulate(request: pytest.FixtureRequest) -> Iterator[Simulate]:
     """
     chosen: int | None = request.config.getoption("--azoth-seed")
     fixed = seed_of(request.node.nodeid) if chosen is None else chosen
-    made = request.node.stash[_made] = []
+    made: list[SimulatedScheduler] = []
+    request.node.stash[_made] = made
 
     def make(
         handlers: Iterable[TaskHandler],
