@@ -50,6 +50,8 @@ class Acting(TaskHandler):
         Do what is drawn for the attempt.
         """
         dice = Dice(self._seed, f"acting/{ctx.execution_id}")
+        if ctx.cancelled and dice.strikes(500):
+            ctx.check_cancelled()
         if dice.below(PER_MILLE) < self._failing:
             self._fail(dice, ctx)
         streams = [dice.choice((None, "all")) for _ in range(dice.below(3))]

@@ -283,7 +283,6 @@ class Node:
             self._phases, self._is_acting = None, False
             self._rest(ended.value)
         except SimulatedCrash as crash:
-            self._phases = None
             self.crash(str(crash))
         except (StoreFailed, Conflict) as error:
             self._phases = None

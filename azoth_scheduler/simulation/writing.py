@@ -7,6 +7,8 @@ second, and every task fires some ten times in it.
 
 from typing import Any, Final, TypeAlias, get_args
 
+from attrs import evolve
+
 from azoth.clocks import Instant, Microseconds, datetime_of
 from azoth_scheduler.events import CatchUp, Options, Overlap
 from azoth_scheduler.retries import RetryPolicy
@@ -67,7 +69,7 @@ def scenario_of(seed: int, span: Microseconds | None = None) -> Scenario:
         seats=_seats(dice, fair),
         failing=dice.choice((0, 100, 400)),
         faults={} if fair else _faults(dice),
-        acts=_acts(dice, lasts, fair),
+        acts=_acts(seed, dice, lasts, fair),
     )
 
 
@@ -92,7 +94,12 @@ def _faults(dice: Dice) -> dict[str, int]:
     return {name: dice.choice(_FAULT_CHANCES) for name in FAULTS if dice.strikes(300)}
 
 
-def _acts(dice: Dice, span: Microseconds, fair: bool) -> tuple[Act, ...]:  # noqa: FBT001 - as above
+def _acts(
+    seed: int,
+    dice: Dice,
+    span: Microseconds,
+    fair: bool,  # noqa: FBT001 - as above
+) -> tuple[Act, ...]:
     tasks = "abc"[: dice.between(1, 3)]
     acts = [
         Act(
@@ -105,6 +112,7 @@ def _acts(dice: Dice, span: Microseconds, fair: bool) -> tuple[Act, ...]:  # noq
         for task in tasks
     ]
     acts += [_command(dice, span, tasks) for _ in range(dice.between(0, 5))]
+    acts += _aimed(Dice(seed, "aimed"), span, tasks)
     if not fair and not dice.strikes(250):
         for _ in range(dice.between(1, 3)):
             acts += _trouble(dice, span)
@@ -121,6 +129,15 @@ def _command(dice: Dice, span: Microseconds, tasks: str) -> Act:
         definition=_definition(dice, span) if deed == "schedule" else None,
         overlap=dice.choice((None, *get_args(Overlap))) if deed == "trigger" else None,
     )
+
+
+def _aimed(dice: Dice, span: Microseconds, tasks: str) -> list[Act]:
+    # By chance alone a command hardly ever meets a run, so some come just after one was asked for.
+    if not dice.strikes(400):
+        return []
+    meets = _command(dice, span, tasks)
+    asks = evolve(meets, deed="trigger", definition=None, overlap=dice.choice((None, "allow")))
+    return [asks, evolve(meets, after=Microseconds(meets.after + _SECOND // 2))]
 
 
 def _trouble(dice: Dice, span: Microseconds) -> list[Act]:
