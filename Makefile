@@ -56,7 +56,8 @@ bench: $(VENV)/test.stamp ## Run each benchmark and print its answer
 	@for question in benchmarks/*.py; do $(BIN)/python $$question || exit 1; done
 
 # How long `make soak` plays scenarios, and then faults of stores, before it searches on with the
-# tests. Some rare states take thousands of scenarios: a shorter soak may miss one, and fails then.
+# tests. It takes some hundred scenarios until every rare state was reached, about two minutes on a
+# slow machine; a soak that is shorter may miss one, and fails then.
 SECONDS := 600
 
 .PHONY: soak
