@@ -486,6 +486,24 @@ def test_the_defaults_of_the_schedulers_are_shown_and_checked() -> None:
             simulated.assert_scheduled("once")
 
 
+def test_invariants_go_by_the_policy_of_the_schedulers() -> None:
+    """
+    It is not in the log: a task whose runs may exhaust themselves without end breaks nothing.
+    """
+
+    @task_handler("failing")
+    def failing(ctx: TaskContext, payload: bytes) -> None:
+        raise ConnectionError("no answer")
+
+    policy = RetryPolicy(max_attempts=2, base=60, on_exhausted="continue")
+    with SimulatedScheduler([failing], retry=policy) as simulated:
+        simulated.schedule_task(daily("failing"))
+        simulated.advance(days=3)
+
+        simulated.assert_ran("daily", times=6, outcome="failed")
+        simulated.assert_scheduled("daily")
+
+
 # Seeds.
 
 
