@@ -166,7 +166,9 @@ class Worker:
             states = {state.task_id: state for state in due}
             if finished or overdue or lost or running:
                 named = {
-                    *(one.fence[0] for one in (*finished, *overdue, *lost)),
+                    *(one.fence[0] for one in finished),
+                    *(one.fence[0] for one in overdue),
+                    *(one.fence[0] for one in lost),
                     *(request.task_id for one in finished for request in one.requests),
                     *(fence[0] for fence in running),
                 }
