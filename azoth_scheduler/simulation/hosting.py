@@ -43,6 +43,7 @@ Duration: TypeAlias = timedelta | float
 Lasting: TypeAlias = Duration | Callable[[TaskContext], Duration]
 """How long each attempt takes, or what says so for one."""
 
+_RESTARTS_AFTER: Final = 1_000_000
 _SHOWN_EVENTS: Final = 8
 _SLOTS: Final = 10
 _OURS: Final = ("clock", "executor", "projection", "worker_id", "store")
@@ -81,6 +82,8 @@ class Host:
 
     def __init__(self, handlers: Iterable[TaskHandler], wishes: Wishes) -> None:
         chances = check_faults(wishes.faults)
+        if "table.torn" in chances:
+            raise ValueError("table.torn strikes tables in files; a simulation keeps its in memory")
         seed = check_integer(wishes.seed, "seed")
         count = check_integer(wishes.schedulers, "schedulers", low=1, high=SCHEDULERS_MAX)
         self._handlers = tuple(handlers)
@@ -105,7 +108,7 @@ class Host:
             faults=Faults(seed, chances),
             invariants=Invariants(policies=policies, slots=slots),
             trace=Trace(keeps=True),
-            laws=Laws(shuffles=bool(chances) or count > 1),
+            laws=Laws(shuffles=bool(chances) or count > 1, restarts_after=_RESTARTS_AFTER),
         )
         for index in range(count):
             self._enter(_name(index))

@@ -72,6 +72,12 @@ class Surroundings(Protocol):
         """
         ...
 
+    def fell(self, node: "Node") -> None:
+        """
+        Look after a process that a fault has ended.
+        """
+        ...
+
     def caught_up(self, scheduler: str, projection: ScheduleProjection) -> None:
         """
         Look at a schedule table that has just been caught up.
@@ -251,13 +257,17 @@ class Node:
         try:
             command(self.opened.scheduler)
         except SimulatedCrash as crash:
-            self.crash(str(crash))
+            self._fall(str(crash))
         except StoreFailed as error:
-            self.crash(f"its store has failed: {error}")
+            self._fall(f"its store has failed: {error}")
         except AzothError as error:
             self._around.tell(self.name, f"is refused: {type(error).__name__}")
         else:
             self.ring()
+
+    def _fall(self, why: str) -> None:
+        self.crash(why)
+        self._around.fell(self)
 
     def _turn_after(self, span: int) -> None:
         at = self._around.now() + span
@@ -283,10 +293,10 @@ class Node:
             self._phases, self._is_acting = None, False
             self._rest(ended.value)
         except SimulatedCrash as crash:
-            self.crash(str(crash))
+            self._fall(str(crash))
         except (StoreFailed, Conflict) as error:
             self._phases = None
-            self.crash(f"its store has failed: {error}")
+            self._fall(f"its store has failed: {error}")
         else:
             self._is_acting = self._is_fresh = False
             self._around.tell(self.name, phase)

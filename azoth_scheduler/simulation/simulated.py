@@ -42,11 +42,11 @@ class SimulatedScheduler(Tasks):
         start: When the simulation begins.
         seed: What all that is drawn is drawn from; one seed is one run.
         schedulers: How many work on the log.
-        lasts: How long each attempt takes beyond what its handler sleeps, or what says so for an
-            attempt's context. The handler is called half-way: a crash before that finds nothing
-            done, and a crash after it finds all done and nobody told.
+        lasts: How long each attempt takes beyond what its handler sleeps, or what says so for its
+            context. The handler is called half-way: before that a crash finds nothing done, and
+            behind it all done and nobody told.
         faults: How often each kind of fault strikes, in thousandths, by the names in
-            `azoth_scheduler.simulation.FAULTS`; none unless given.
+            `FAULTS`; none unless given. A process that a fault ends starts again after a second.
         store: Opens the log, with the clock that it is given; in memory unless given.
         real_time: Whether handlers may read the machine's clock, and sleep by it.
         **options: Of each `Scheduler`: `default_timeout`, `retry`, `max_concurrent_tasks` …

@@ -51,10 +51,13 @@ class Laws:
     Attributes:
         shuffles: Whether what happens at one moment has an order that is drawn, and passes take
             their time; otherwise all is done in the order in which it was planned, at once.
+        restarts_after: Microseconds after which a process that a fault has ended is started again,
+            as by a supervisor; None if it is not.
         proves_death: Whether the death of a worker is seen, as on one machine.
     """
 
     shuffles: bool = True
+    restarts_after: int | None = None
     proves_death: bool = False
 
 
@@ -144,6 +147,16 @@ class World:
         Write what happens into the trace.
         """
         self.trace.tell(self.time.now_at, scheduler, what)
+
+    def fell(self, node: Node) -> None:
+        """
+        Start a process again that a fault has ended, if somebody is there to do so.
+        """
+        life = node.crashes
+        if self._laws.restarts_after is not None:
+            # Not one that was killed once more meanwhile, on purpose.
+            again = self._laws.restarts_after
+            self.after(again, lambda: node.start() if node.crashes == life else None)
 
     def caught_up(self, scheduler: str, projection: ScheduleProjection) -> None:
         """

@@ -244,6 +244,21 @@ def test_lost_answers_lose_nothing_and_repeat_nothing() -> None:
         assert made(simulated) == 31
 
 
+def test_a_process_that_a_fault_ends_is_started_again() -> None:
+    """
+    After a second, as by a supervisor; what is crashed on purpose stays down.
+    """
+    with SimulatedScheduler([report], faults={"append.crash_after": 100}, seed=2) as simulated:
+        simulated.schedule_task(daily())
+        simulated.advance(days=31)
+
+        assert any(name.startswith("append.crash_after@w0#") for name in simulated.struck)
+        simulated.assert_ran("daily", times=31)
+        simulated.crash()
+        simulated.advance(days=1)
+        simulated.assert_ran("daily", times=31)
+
+
 # Handlers of every kind.
 
 
@@ -634,6 +649,7 @@ def test_an_assertion_says_what_the_task_did_instead() -> None:
     ("options", "error", "said"),
     [
         ({"faults": {"append.bussy": 1}}, ValueError, "there is no fault 'append.bussy'"),
+        ({"faults": {"table.torn": 1}}, ValueError, "keeps its in memory"),
         ({"faults": {"append.busy": 1001}}, ValueError, "the chance of append.busy"),
         ({"schedulers": 0}, ValueError, "schedulers"),
         ({"schedulers": 101}, ValueError, "schedulers"),
