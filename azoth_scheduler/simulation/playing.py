@@ -13,6 +13,7 @@ from logging import CRITICAL, getLogger
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from traceback import extract_tb
+from typing import Final
 
 from attrs import frozen
 
@@ -45,6 +46,8 @@ from azoth_scheduler.simulation.trace import Trace
 from azoth_scheduler.simulation.world import Laws, World
 
 __all__ = ["Played", "open_memory", "play"]
+
+_SECOND: Final = 1_000_000
 
 
 @frozen(kw_only=True)
@@ -141,7 +144,9 @@ class _Play:
             faults=Faults(scenario.seed, scenario.faults, frozenset(scenario.without)),
             invariants=Invariants(slots=slots_of(scenario), checkers=waits_of(scenario, self._now)),
             trace=trace,
-            laws=Laws(proves_death=seats.one_machine),
+            laws=Laws(
+                proves_death=seats.one_machine, restarts_after=seats.restart_seconds * _SECOND
+            ),
         )
 
     def _now(self) -> Instant:

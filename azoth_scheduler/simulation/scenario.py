@@ -36,6 +36,7 @@ class Seats:
         lease_seconds: How long a claim holds without being renewed.
         timeout_seconds: How long an attempt may take where its task does not say.
         max_lost: How many losses in a row exhaust a run.
+        restart_seconds: How long it takes until a process that has died is started again.
         drifts: Of the clock of each, in a million.
         tables: Of each, whether its schedule table is in SQLite.
         one_machine: Whether the death of a scheduler is seen at once.
@@ -48,6 +49,7 @@ class Seats:
     lease_seconds: int = 30
     timeout_seconds: int = 60
     max_lost: int = 3
+    restart_seconds: int = 5
     drifts: tuple[int, ...] = (0,)
     tables: tuple[bool, ...] = (False,)
     both_types: tuple[bool, ...] = (True,)

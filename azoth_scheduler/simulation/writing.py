@@ -82,6 +82,7 @@ def _seats(dice: Dice, fair: bool) -> Seats:  # noqa: FBT001 - it is drawn
         lease_seconds=dice.choice((15, 30)),
         timeout_seconds=dice.choice((20, 60)),
         max_lost=dice.choice((1, 3, 100)),
+        restart_seconds=dice.choice((1, 20, 100)),
         drifts=tuple(0 if fair else dice.choice((0, 0, 200, -200, 20_000)) for _ in range(count)),
         tables=tuple(dice.strikes(20) for _ in range(count)),
         both_types=tuple(fair or index == 0 or dice.strikes(700) for index in range(count)),
