@@ -346,7 +346,11 @@ def test_a_copy_that_is_killed_or_interrupted_is_gone_on_with(tmp_path: Path) ->
     Ctrl-C has exit code 130; a followed copy is stopped by it, and nothing is missing.
     """
     source, other = f"sqlite:///{tmp_path}/source.db", f"lmdb:///{tmp_path}/other.lmdb"
-    program = "from azoth.cli import main; main()"
+    # A child of a shell's background job is born deaf to Ctrl-C.
+    program = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from azoth.cli import main; main()"
+    )
     command = [sys.executable, "-c", program, "copy", "--follow", "--json", source, other]
     with open_store(source) as store:
         store.append(Write("a", [NewEvent("T", b"first")] * 100, ANY))

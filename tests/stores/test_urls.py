@@ -76,6 +76,8 @@ def test_a_store_that_is_not_installed_names_the_command(
     value = "a_module_that_is_not_there:open_store"
     entry = EntryPoint(name=scheme, value=value, group=urls.STORES)
     monkeypatch.setattr(urls, "entry_points", lambda group: [entry] if registered else [])
+    # Another test may have opened one.
+    urls._factory.cache_clear()
 
     with pytest.raises(StoreError) as missing:
         open_store(f"{scheme}:///data")
