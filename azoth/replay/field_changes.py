@@ -8,6 +8,8 @@ from typing import Any, Final, TypeAlias, cast
 
 from attrs import AttrsInstance, fields, frozen, has
 
+from azoth.clocks import INSTANT_MAX, Instant, datetime_of
+
 __all__ = ["ABSENT", "FieldChange", "changes_between"]
 
 
@@ -20,6 +22,9 @@ ABSENT: Final = _Absent()
 """What stands for a field, a row or an entry that is not there."""
 
 
+_INSTANTS: Final = ("_at", "_until", "anchor")
+
+
 @frozen
 class FieldChange:
     """
@@ -29,6 +34,10 @@ class FieldChange:
         path: Such as `totals.succeeded` or `runs[0].attempt`; empty for the value as a whole.
         before: The one value, `ABSENT` where there is none.
         after: The other.
+
+    Example:
+        >>> print(FieldChange("next_run_at", 1767225600000000, None))
+        next_run_at: 2026-01-01T00:00:00+00:00 → None
     """
 
     path: str
@@ -36,7 +45,15 @@ class FieldChange:
     after: object
 
     def __str__(self) -> str:
-        return f"{self.path or 'value'}: {self.before!r} → {self.after!r}"
+        before, after = _in_words(self.path, self.before), _in_words(self.path, self.after)
+        return f"{self.path or 'value'}: {before} → {after}"
+
+
+def _in_words(path: str, value: object) -> str:
+    # By the names that instants have everywhere here: nobody reads microseconds.
+    if isinstance(value, int) and path.endswith(_INSTANTS) and 0 <= value <= INSTANT_MAX:
+        return datetime_of(Instant(value)).isoformat()
+    return repr(value)
 
 
 def changes_between(before: object, after: object) -> tuple[FieldChange, ...]:
