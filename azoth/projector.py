@@ -8,6 +8,7 @@ from threading import Condition, RLock
 from threading import Event as Flag
 from typing import Final, Generic, TypeVar
 
+from azoth._collecting import collecting_seldom
 from azoth.errors import CheckpointAhead
 from azoth.events import Event, Page, check_integer
 from azoth.following import PAGE_SIZE, Stop, iterate_pages, wait_for_more
@@ -161,13 +162,14 @@ class Projector(Generic[P]):
             raise ValueError(f"rebuild {self._projection.name!r} with a new object of that name")
         stop = stop or Flag()
         beside = Projector(self._store, fresh, page_size=self._page_size)
-        while not stop.is_set():
-            page = beside._step()
-            if progress is not None:
-                progress("rebuilding", beside.position, page.head)
-            if not page.more:
-                self._switch(beside)
-                return True
+        with collecting_seldom():
+            while not stop.is_set():
+                page = beside._step()
+                if progress is not None:
+                    progress("rebuilding", beside.position, page.head)
+                if not page.more:
+                    self._switch(beside)
+                    return True
         return False
 
     def _switch(self, beside: "Projector[P]") -> None:

@@ -11,6 +11,7 @@ from azoth_scheduler.events import Options
 from azoth_scheduler.schedules import Immediate, Schedule
 
 __all__ = [
+    "NO_RUN",
     "NO_TASK",
     "Definition",
     "OpenRun",
@@ -76,6 +77,10 @@ class OpenRun:
     cancel: str | None = None
     snoozes: int = 0
     beside: bool = False
+
+
+NO_RUN: Final = OpenRun(run_id="", generation=0, nominal_at=Instant(0), due_at=Instant(0))
+"""What others are copied from: this takes half of the time of `__init__`."""
 
 
 @frozen(kw_only=True, slots=False)

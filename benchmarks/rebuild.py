@@ -22,9 +22,11 @@ from azoth import EventStore, open_store, replay
 from azoth.replay import Snapshots, bisect, state_at
 from azoth.testing import ManualClock
 from azoth_scheduler import (
+    Cron,
     InlineExecutor,
     Interval,
     MemoryScheduleProjection,
+    Schedule,
     Scheduler,
     ScheduleTaskRequest,
     SqliteScheduleProjection,
@@ -59,6 +61,13 @@ class Report(TaskHandler):
             raise ValueError("the report has no pages")
 
 
+def schedule(number: int) -> Schedule:
+    """
+    Return the schedule of a task: every tenth has a cron expression, the others an interval.
+    """
+    return Interval(60 + number % 60) if number % 10 else Cron("0 * * * * *")
+
+
 def fill(store: EventStore, clock: ManualClock, events: int) -> None:
     """
     Let a scheduler run until the log has *events*.
@@ -71,7 +80,7 @@ def fill(store: EventStore, clock: ManualClock, events: int) -> None:
         max_concurrent_tasks=100,
     )
     scheduler.schedule_tasks(
-        ScheduleTaskRequest(f"task-{n:04}", "report", Interval(60 + n % 60), payload=b"{}")
+        ScheduleTaskRequest(f"task-{n:04}", "report", schedule(n), payload=b"{}")
         for n in range(TASKS)
     )
     while store.wait(0, 0) < events:

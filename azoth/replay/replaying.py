@@ -3,8 +3,9 @@ Replay: the rows as they were at any position or time, and a hash to compare the
 """
 
 from datetime import datetime
-from typing import TypeVar
+from typing import Final, TypeVar
 
+from azoth._collecting import collecting_seldom
 from azoth.clocks import instant_of
 from azoth.projections import Digestible, Projection
 from azoth.projector import Projector
@@ -15,6 +16,9 @@ from azoth.streams import Position
 __all__ = ["digest", "position_at", "replay"]
 
 P = TypeVar("P", bound=Projection)
+
+_PAGE: Final = 5_000
+# Events that are folded at once: each row that they touch is put away once.
 
 
 def replay(
@@ -42,13 +46,15 @@ def replay(
             f"projection {projection.name!r} stands at {projection.position}, past {end}; "
             "replay into a new one"
         )
-    projector = Projector(store, projection)
-    if snapshots is not None:
-        head = projection.position + projector.lag()
-        for stop in snapshots.stops(projection.position, head if end is None else min(end, head)):
-            projector.catch_up(until=stop)
-            snapshots.keep(store, projection)
-    projector.catch_up(until=end)
+    projector = Projector(store, projection, page_size=_PAGE)
+    with collecting_seldom():
+        if snapshots is not None:
+            head = projection.position + projector.lag()
+            last = head if end is None else min(end, head)
+            for stop in snapshots.stops(projection.position, last):
+                projector.catch_up(until=stop)
+                snapshots.keep(store, projection)
+        projector.catch_up(until=end)
     return projection
 
 

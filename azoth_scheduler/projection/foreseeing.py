@@ -52,5 +52,7 @@ class Foreseen:
         """
         Return what is known of *event*, and forget it; None if it has to be read.
         """
+        if not self._known:
+            return None
         known = self._known.pop((event.stream, event.version), None)
         return known if known is not None and known.data == event.data else None

@@ -16,6 +16,7 @@ from pathlib import Path
 from threading import Event as Flag
 from typing import Final
 
+from azoth._collecting import collecting_seldom
 from azoth.errors import CheckpointAhead, StoreDiverged
 from azoth.following import Stop
 from azoth.projector import Projector
@@ -66,11 +67,12 @@ def rebuild_table(
     _drop_if_foreign(store, beside)
     with closing(SqliteScheduleProjection(beside)) as fresh:
         projector = Projector(store, fresh, page_size=page_size)
-        if not stop.is_set():
-            projector.catch_up(stop=stop, progress=progress)
-        if stop.is_set():
-            return False
-        _switch(live, beside, fresh.version, lambda end: projector.catch_up(until=end))
+        with collecting_seldom():
+            if not stop.is_set():
+                projector.catch_up(stop=stop, progress=progress)
+            if stop.is_set():
+                return False
+            _switch(live, beside, fresh.version, lambda end: projector.catch_up(until=end))
     _remove(beside)
     return True
 

@@ -5,20 +5,20 @@ A task's state stands apart from its definition, and the definition from its pay
 change the state alone, and a payload of a megabyte is not written again for each of them.
 """
 
-from collections.abc import Callable, Mapping
+from base64 import b64decode, b64encode
+from collections.abc import Callable
 from functools import cache, lru_cache
 from hashlib import blake2b
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final
 
-from attrs import fields
 from cattrs.gen import make_dict_unstructure_fn, override
 
-from azoth.clocks import Instant
 from azoth.json_format import FASTEST
-from azoth_scheduler._copies import changed
+from azoth_scheduler._copies import with_changes
 from azoth_scheduler.events import registry
-from azoth_scheduler.history import AttemptRow
-from azoth_scheduler.task import NO_TASK, Definition, OpenRun, TaskState, Totals
+from azoth_scheduler.history import NO_ATTEMPT, AttemptRow
+from azoth_scheduler.projection.plain_fields import plain_fields_of
+from azoth_scheduler.task import NO_RUN, NO_TASK, Definition, OpenRun, TaskState, Totals
 
 __all__ = [
     "attempt_bytes",
@@ -34,47 +34,28 @@ __all__ = [
 _HASH_BYTES: Final = 16
 _DEFINITIONS_KEPT: Final = 1_024
 
-_Field: TypeAlias = tuple[str, Any]
-_Reader: TypeAlias = Callable[[Any, Any], Any]
-
-
-def _plain_fields(cls: type, nested: Mapping[str, Any]) -> tuple[_Field, ...]:
-    return tuple((field.name, field.default) for field in fields(cls) if field.name not in nested)
-
-
-# By name, what JSON has no word for; all other fields are numbers, text, booleans and None.
-_NESTED: Final[Mapping[str, Any]] = {
-    "runs": tuple[OpenRun, ...],
-    "exhausted": OpenRun | None,
-    "buffered": tuple[Instant, ...],
-    "totals": Totals,
-}
-_STATE_FIELDS: Final = _plain_fields(TaskState, {**_NESTED, "definition": Definition})
-_ATTEMPT_FIELDS: Final = _plain_fields(AttemptRow, {})
-
-
-def _plain(value: object, plain_fields: tuple[_Field, ...]) -> dict[str, Any]:
-    # What equals its default is left out. Half of a fold is reading and writing rows, and this
-    # takes a third of the time of what cattrs generates.
-    held = vars(value)
-    return {name: held[name] for name, default in plain_fields if held[name] != default}
-
-
-@cache
-def _reader_of(annotation: Any) -> _Reader:  # noqa: ANN401 - a type, or one like tuple[OpenRun, ...]
-    # Made when first used: by then the registry has all its hooks.
-    return registry.converter.get_structure_hook(annotation)
+# These hold what JSON has no word for; all other fields are numbers, text, booleans and None.
+_plain_state: Final = plain_fields_of(
+    TaskState, without=("definition", "runs", "exhausted", "buffered", "totals")
+)
+_plain_run: Final = plain_fields_of(OpenRun)
+_plain_totals: Final = plain_fields_of(Totals)
+_plain_attempt: Final = plain_fields_of(AttemptRow)
 
 
 def state_bytes(state: TaskState) -> bytes:
     """
     Return a task's state as JSON, its definition left out.
     """
-    data = _plain(state, _STATE_FIELDS)
-    for name, annotation in _NESTED.items():
-        value = getattr(state, name)
-        if value != getattr(NO_TASK, name):
-            data[name] = registry.converter.unstructure(value, annotation)
+    data = _plain_state(state)
+    if state.runs:
+        data["runs"] = [_run_data(run) for run in state.runs]
+    if state.exhausted is not None:
+        data["exhausted"] = _run_data(state.exhausted)
+    if state.buffered:
+        data["buffered"] = state.buffered
+    if state.totals != NO_TASK.totals:
+        data["totals"] = _plain_totals(state.totals)
     return FASTEST.dumps(data)
 
 
@@ -84,10 +65,29 @@ def state_of(data: bytes, definition: Definition) -> TaskState:
     """
     # The bytes are our own, so what is plain is taken as it is.
     held: dict[str, Any] = FASTEST.loads(data)
-    for name, annotation in _NESTED.items():
-        if name in held:
-            held[name] = _reader_of(annotation)(held[name], annotation)
-    return changed(NO_TASK, definition=definition, **held)
+    held["definition"] = definition
+    if "runs" in held:
+        held["runs"] = tuple([_run_of(run) for run in held["runs"]])
+    if "exhausted" in held:
+        held["exhausted"] = _run_of(held["exhausted"])
+    if "buffered" in held:
+        held["buffered"] = tuple(held["buffered"])
+    if "totals" in held:
+        held["totals"] = with_changes(NO_TASK.totals, held["totals"])
+    return with_changes(NO_TASK, held)
+
+
+def _run_data(run: OpenRun) -> dict[str, Any]:
+    data = _plain_run(run)
+    if run.payload is not None:
+        data["payload"] = b64encode(run.payload).decode()
+    return data
+
+
+def _run_of(data: dict[str, Any]) -> OpenRun:
+    if "payload" in data:
+        data["payload"] = b64decode(data["payload"])
+    return with_changes(NO_RUN, data)
 
 
 def definition_bytes(definition: Definition) -> bytes:
@@ -111,7 +111,7 @@ def definition_of(data: bytes) -> Definition:
     """
     Return the definition that *data* was made of, with an empty payload.
     """
-    return cast("Definition", _reader_of(Definition)(FASTEST.loads(data), Definition))
+    return registry.converter.structure(FASTEST.loads(data), Definition)
 
 
 def definition_hash(data: bytes, payload: bytes) -> bytes:
@@ -126,14 +126,14 @@ def attempt_bytes(attempt: AttemptRow) -> bytes:
     """
     Return an attempt as JSON.
     """
-    return FASTEST.dumps(_plain(attempt, _ATTEMPT_FIELDS))
+    return FASTEST.dumps(_plain_attempt(attempt))
 
 
 def attempt_of(data: bytes) -> AttemptRow:
     """
     Return the attempt that *data* was made of.
     """
-    return AttemptRow(**FASTEST.loads(data))
+    return with_changes(NO_ATTEMPT, FASTEST.loads(data))
 
 
 def row(key: str, data: bytes, beside: bytes = b"") -> bytes:

@@ -28,6 +28,11 @@ OnVersion: TypeAlias = Literal["rebuild", "refuse"]
 # "azsc": what SQLite keeps in the header of a file to tell whose it is.
 _APPLICATION_ID: Final = 0x617A7363
 
+# A rebuild writes at the end of each task's attempts, so a page for each task: with fewer in
+# memory, or more checkpoints, the same pages are read and written again and again.
+_CACHE_KIB: Final = 32 * 1024
+_CHECKPOINT_PAGES: Final = 8_192
+
 _Row: TypeAlias = tuple[Any, ...]
 
 
@@ -116,6 +121,8 @@ class TableFile:
             connection.execute("PRAGMA journal_mode = WAL")
             # A commit that a power cut takes back is folded again from the log.
             connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
             with self.transaction("IMMEDIATE"):
                 self._make_tables(connection)
         except BaseException:

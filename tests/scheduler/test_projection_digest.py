@@ -10,10 +10,11 @@ from typing import Any, Final
 import pytest
 from attrs import evolve
 
+from azoth.clocks import Instant
 from azoth.json_format import STDLIB
 from azoth_scheduler.events import registry
 from azoth_scheduler.projection import MemoryScheduleProjection, SqliteScheduleProjection, rows
-from azoth_scheduler.task import Definition, TaskState
+from azoth_scheduler.task import Definition, OpenRun, TaskState, Totals
 from tests.house.sources import ROOT
 from tests.support.task_logs import LogTeller
 
@@ -160,3 +161,45 @@ def test_a_digest_that_was_asked_for_before_is_kept_up_to_date() -> None:
         seldom.apply([event], event.position)
 
     assert often.digest() == seldom.digest()
+
+
+def test_a_row_says_what_differs_from_the_default_and_comes_back_as_it_was() -> None:
+    """
+    Its bytes are those of every version before, so that digests of old and new code compare.
+    """
+    run = OpenRun(
+        run_id="a/1!1",
+        generation=1,
+        nominal_at=Instant(5),
+        due_at=Instant(5),
+        triggered=True,
+        payload=b"\0\xff",
+        retry_at=Instant(6),
+    )
+    state = TaskState(
+        task_id="a",
+        version=2,
+        generation=1,
+        paused=True,
+        runs=(run,),
+        buffered=(Instant(7), Instant(8)),
+        exhausted=evolve(run, payload=b"", retry_at=None),
+        totals=Totals(failed=1, skipped_exact=False),
+    )
+
+    data = rows.state_bytes(state)
+
+    shown = {"run_id": "a/1!1", "generation": 1, "nominal_at": 5, "due_at": 5, "triggered": True}
+    assert data == STDLIB.dumps(
+        {
+            "task_id": "a",
+            "version": 2,
+            "generation": 1,
+            "paused": True,
+            "runs": [{**shown, "payload": "AP8=", "retry_at": 6}],
+            "exhausted": {**shown, "payload": ""},
+            "buffered": [7, 8],
+            "totals": {"failed": 1, "skipped_exact": False},
+        }
+    )
+    assert rows.state_of(data, state.definition) == state
