@@ -2,10 +2,11 @@
 The log as the world sees it, and as each scheduler meets it: the same store, with seams before it.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from azoth.clocks import Instant
 from azoth.errors import StoreBusy
@@ -71,6 +72,7 @@ class WatchedLog(StoreWrapper):
 class _Row:
     until: Instant
     is_held: Callable[[], bool]
+    changed: list[Instant]
 
 
 @frozen
@@ -80,10 +82,14 @@ class Leases:
 
     Attributes:
         proves_death: Whether a dead worker is told from a silent one, as on one machine.
+        now: Says the true time.
     """
 
     proves_death: bool
-    _rows: dict[str, _Row]
+    now: Callable[[], Instant]
+    _rows: dict[str, _Row] = field(factory=dict[str, _Row])
+    # When each scheduler has looked at the table last.
+    _looked: dict[str, Instant] = field(factory=dict[str, Instant])
 
     def renew(self, worker: str, until: Instant, is_held: Callable[[], bool]) -> bool:
         """
@@ -91,17 +97,34 @@ class Leases:
         """
         row = self._rows.get(worker)
         if row is None:
-            self._rows[worker] = _Row(until, is_held)
+            self._rows[worker] = _Row(until, is_held, [self.now()])
             return True
         if row.is_held is not is_held and row.is_held():
             return False
+        if until != row.until:
+            row.changed.append(self.now())
         row.until, row.is_held = until, is_held
         return True
 
-    def all(self) -> Sequence[Lease]:
+    def stood_still(self, worker: str, span: int) -> bool:
+        """
+        Say whether a worker's row was the same for so long when somebody looked at it last.
+        """
+        row = self._rows.get(worker)
+        if row is None:
+            return True
+        spans = (
+            look - row.changed[bisect_right(row.changed, look) - 1]
+            for look in self._looked.values()
+            if look >= row.changed[0]
+        )
+        return any(stood >= span for stood in spans)
+
+    def seen_by(self, scheduler: str) -> Sequence[Lease]:
         """
         Return a row for each worker that ever was.
         """
+        self._looked[scheduler] = self.now()
         return [
             Lease(worker=worker, until=row.until, dead=self.proves_death and not row.is_held())
             for worker, row in sorted(self._rows.items())
@@ -150,7 +173,7 @@ class Seam(FaultyStore):
         Return the lease of each worker, or fail.
         """
         self._at_lease()
-        return self._leases.all()
+        return self._leases.seen_by(self._scheduler)
 
     def _at_append(self, _call: int) -> Fault | None:
         return _MEANT.get(self._strike("append"))

@@ -302,9 +302,10 @@ class Node:
             self._around.tell(self.name, phase)
             if phase == "gathered":
                 self._around.caught_up(self.name, self.opened.projection)
-            else:
+            elif phase == "appended":
                 self._in_vain = 0
-                self.rare["lost a race for a task"] += phase == "refused"
+            else:
+                self.rare["lost a race for a task"] += 1
             self._turn_after(self._lag())
 
     def _begin(self) -> None:

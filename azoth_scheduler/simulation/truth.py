@@ -6,7 +6,7 @@ were given, and with the journal of the executors.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from azoth.events import Appended, Event, Write
 from azoth.following import iterate
@@ -20,12 +20,14 @@ from azoth_scheduler.events import (
 from azoth_scheduler.projection import ScheduleProjection
 from azoth_scheduler.simulation.executor import Journal
 from azoth_scheduler.simulation.invariants import Checker, Entry
+from azoth_scheduler.simulation.log import Leases
 
 __all__ = [
     "NothingIsTaken",
     "Wrong",
     "answers_hold",
     "history_holds",
+    "lease_was_over",
     "log_holds",
     "outcomes_are_true",
     "starts_are_claimed",
@@ -33,6 +35,10 @@ __all__ = [
 
 Wrong: TypeAlias = Iterator[tuple[str, int, str]]
 """The invariant, the position that shows it, and what is wrong."""
+
+_MILLION: Final = 1_000_000
+_QUICKEST_CLOCK: Final = 970_000
+"""Of a million: how much truly passes while an observer's clock goes on by one."""
 
 
 class NothingIsTaken(Checker):
@@ -80,6 +86,21 @@ def _expected(write: Write, answer: Appended) -> Wrong:
     if first != write.expected:
         what = f"{write.stream} was written at {first}, its writer expected {write.expected}"
         yield "S4", answer.first, what
+
+
+def lease_was_over(leases: Leases, position: int, told: Mapping[int, SchedulerEvent]) -> Wrong:
+    """
+    Compare the loss of an attempt with the table of leases: its worker's row has stood still (C12).
+    """
+    lost = told[position]
+    assert isinstance(lost, TaskRunAbandoned), "the log tells of a loss there"
+    if lost.reason != "its lease has run out":
+        return
+    for claim in told.values():
+        if isinstance(claim, TaskRunStarted) and claim.execution_id == lost.execution_id:
+            lease = (claim.lease_until - claim.at) * _QUICKEST_CLOCK // _MILLION
+            if not leases.stood_still(lost.worker_id, lease):
+                yield "C12", position, f"{lost.execution_id} taken, though its worker renews"
 
 
 def log_holds(store: EventStore, seen: Sequence[Event]) -> Wrong:
@@ -130,9 +151,14 @@ def outcomes_are_true(journal: Journal, told: Mapping[int, SchedulerEvent]) -> W
     """
     Compare what the log says of an attempt with what became of it: C4 and C14.
 
-    A handler that came back is recorded as what it was, or as timed out.
+    A handler that came back is recorded as what it was, or as timed out. A claim that is given back
+    because nobody carries it out was never carried out: its handler would run again.
     """
     for position, event in told.items():
+        if isinstance(event, TaskRunAbandoned) and event.reason == "its claim was never answered":
+            if event.execution_id in journal.entries:
+                yield "C4", position, f"{event.execution_id} was carried out, and is given back"
+            continue
         if not isinstance(event, TaskExecuted) or event.outcome == "timed_out":
             continue
         entry = journal.entries.get(event.execution_id)

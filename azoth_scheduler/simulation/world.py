@@ -15,6 +15,7 @@ from attrs import field, frozen
 from azoth.clocks import Clock, Instant
 from azoth.events import Appended, Event, Write
 from azoth.store import EventStore
+from azoth_scheduler.events import TaskRunAbandoned
 from azoth_scheduler.projection import ScheduleProjection
 from azoth_scheduler.simulation.chance import Dice
 from azoth_scheduler.simulation.clocks import SimulatedClock, TrueTime
@@ -28,6 +29,7 @@ from azoth_scheduler.simulation.trace import Trace
 from azoth_scheduler.simulation.truth import (
     Wrong,
     answers_hold,
+    lease_was_over,
     log_holds,
     outcomes_are_true,
     starts_are_claimed,
@@ -107,7 +109,7 @@ class World:
         self.steps = 0
         self._laws = laws
         self.log = WatchedLog(self.store, self._committed)
-        self._leases = Leases(laws.proves_death, {})
+        self._leases = Leases(laws.proves_death, self.now)
         self._queue: list[_Entry] = []
         self._count = 0
         self._order = Dice(seed, "order")
@@ -257,7 +259,10 @@ class World:
         for event in fresh.events:
             self.events.append(event)
             self.trace.tell_event(event)
-            self.invariants.see(event, self.reference.see(event))
+            told = self.reference.see(event)
+            self.invariants.see(event, told)
+            if isinstance(told, TaskRunAbandoned):
+                self.blame(lease_was_over(self._leases, event.position, self.reference.told))
         for node in self.nodes:
             node.hear()
 

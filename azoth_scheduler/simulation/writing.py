@@ -77,7 +77,7 @@ def _seats(dice: Dice, fair: bool) -> Seats:  # noqa: FBT001 - it is drawn
     count = dice.weighted(((1, 4), (2, 5), (3, 1)))
     return Seats(
         schedulers=count,
-        slots=dice.between(1, 3),
+        slots=1 if fair else dice.between(1, 3),
         poll_seconds=dice.choice((5, 10)),
         lease_seconds=dice.choice((15, 30)),
         timeout_seconds=dice.choice((20, 60)),
@@ -101,7 +101,8 @@ def _acts(
     span: Microseconds,
     fair: bool,  # noqa: FBT001 - as above
 ) -> tuple[Act, ...]:
-    tasks = "abc"[: dice.between(1, 3)]
+    # In fair weather many want one slot, for it is there that turns are looked at.
+    tasks = "abcd" if fair else "abc"[: dice.between(1, 3)]
     acts = [
         Act(
             after=Microseconds(dice.below(_MINUTE)),
@@ -112,7 +113,8 @@ def _acts(
         )
         for task in tasks
     ]
-    acts += [_command(dice, span, tasks) for _ in range(dice.between(0, 5))]
+    for _ in range(dice.between(0, 5)):
+        acts += _command(dice, span, tasks)
     acts += _aimed(Dice(seed, "aimed"), span, tasks)
     if not fair and not dice.strikes(250):
         for _ in range(dice.between(1, 3)):
@@ -120,9 +122,9 @@ def _acts(
     return tuple(sorted(acts, key=lambda act: act.after))
 
 
-def _command(dice: Dice, span: Microseconds, tasks: str) -> Act:
+def _command(dice: Dice, span: Microseconds, tasks: str) -> list[Act]:
     deed = dice.weighted(_COMMANDS)
-    return Act(
+    done = Act(
         after=Microseconds(dice.below(span)),
         scheduler=dice.below(3),
         deed=deed,
@@ -130,15 +132,20 @@ def _command(dice: Dice, span: Microseconds, tasks: str) -> Act:
         definition=_definition(dice, span) if deed == "schedule" else None,
         overlap=dice.choice((None, *get_args(Overlap))) if deed == "trigger" else None,
     )
+    if deed != "pause":
+        return [done]
+    # Who pauses a task means to resume it, while something of it waits.
+    later = Microseconds(done.after + dice.choice((10, 50, 200)) * _SECOND)
+    return [done, evolve(done, after=later, scheduler=dice.below(3), deed="resume")]
 
 
 def _aimed(dice: Dice, span: Microseconds, tasks: str) -> list[Act]:
     # By chance alone a command hardly ever meets a run, so some come just after one was asked for.
     if not dice.strikes(400):
         return []
-    meets = _command(dice, span, tasks)
+    meets, *later = _command(dice, span, tasks)
     asks = evolve(meets, deed="trigger", definition=None, overlap=dice.choice((None, "allow")))
-    return [asks, evolve(meets, after=Microseconds(meets.after + _SECOND // 2))]
+    return [asks, evolve(meets, after=Microseconds(meets.after + _SECOND // 2)), *later]
 
 
 def _trouble(dice: Dice, span: Microseconds) -> list[Act]:

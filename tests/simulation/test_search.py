@@ -157,7 +157,7 @@ BUGS: Final = (
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
 def test_a_planted_bug_is_found_by_the_shortest_way(
-    bug: Bug, monkeypatch: pytest.MonkeyPatch
+    bug: Bug, monkeypatch: pytest.MonkeyPatch, record_property: Callable[[str, object], None]
 ) -> None:
     """
     The invariant that breaks is the one that is meant, and no shorter path breaks any.
@@ -169,6 +169,9 @@ def test_a_planted_bug_is_found_by_the_shortest_way(
 
     assert found is not None
     assert (found.breach.invariant, len(found.steps)) == (bug.invariant, bug.depth), str(found)
+    record_property("mutant", bug.name)
+    record_property("killed by", bug.invariant)
+    record_property("after", f"depth {bug.depth} of the search")
 
 
 def test_a_counterexample_tells_its_steps_and_the_events(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -194,17 +194,42 @@ def test_a_lease_has_one_living_holder() -> None:
     def holder(name: str) -> Callable[[], bool]:
         return lambda: living[name]
 
-    leases, first, second = Leases(True, {}), holder("first"), holder("second")
+    leases, first, second = Leases(True, lambda: START), holder("first"), holder("second")
     assert leases.renew("w0", START, first)
     assert not leases.renew("w0", START, second)
     living["first"] = False
-    assert [lease.dead for lease in leases.all()] == [True]
+    assert [lease.dead for lease in leases.seen_by("w1")] == [True]
     assert leases.renew("w0", START, second)
 
-    assert [lease.dead for lease in leases.all()] == [False]
-    apart = Leases(False, {"w0": leases._rows["w0"]})
+    assert [lease.dead for lease in leases.seen_by("w1")] == [False]
+    apart = Leases(False, lambda: START, {"w0": leases._rows["w0"]})
     living["second"] = False
-    assert [lease.dead for lease in apart.all()] == [False]
+    assert [lease.dead for lease in apart.seen_by("w1")] == [False]
+
+
+def test_a_lease_stands_still_as_long_as_somebody_who_looks_sees_it() -> None:
+    """
+    What counts is the last look: what was renewed after it was not known to whoever looked.
+    """
+    now = [START]
+    leases = Leases(False, lambda: now[0])
+
+    def at(seconds: int) -> None:
+        now[0] = Instant(START + seconds * 1_000_000)
+
+    def lives() -> bool:
+        return True
+
+    leases.renew("w0", Instant(START + 30), lives)
+    at(20)
+    leases.seen_by("w1")
+    at(25)
+    leases.renew("w0", Instant(START + 55), lives)
+
+    assert leases.stood_still("w0", 20_000_000)
+    leases.seen_by("w1")
+    assert not leases.stood_still("w0", 1)
+    assert leases.stood_still("nobody", 1)
 
 
 def test_a_lease_that_cannot_be_had_is_busy() -> None:
@@ -215,7 +240,7 @@ def test_a_lease_that_cannot_be_had_is_busy() -> None:
     with open_store("memory://") as store:
         seam = Seam(
             store,
-            Leases(False, {}),
+            Leases(False, lambda: START),
             Faults(1, {"lease.busy": 1_000}),
             scheduler="w0",
             is_held=lambda: True,
