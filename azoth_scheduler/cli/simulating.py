@@ -10,8 +10,8 @@ import click
 from azoth.cli.opening import NOT_SO
 from azoth_scheduler.cli.options import Seconds, json_option, store_errors
 from azoth_scheduler.cli.simulation_session import Asked, Session
-from azoth_scheduler.simulation.examining import StoreName
-from azoth_scheduler.simulation.reproducing import parse_seed
+from azoth_scheduler.simulation.scenarios.examining import StoreName
+from azoth_scheduler.simulation.scenarios.reproducing import parse_seed
 
 __all__ = ["simulate"]
 

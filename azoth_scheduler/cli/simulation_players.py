@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias, cast
 from azoth import AzothError
 from azoth_scheduler.cli.options import Refused
 from azoth_scheduler.simulation import Played, Scenario, examine
-from azoth_scheduler.simulation.examining import StoreName
+from azoth_scheduler.simulation.scenarios.examining import StoreName
 
 __all__ = ["played_by"]
 

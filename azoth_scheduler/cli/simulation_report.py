@@ -17,8 +17,8 @@ from azoth_scheduler.cli.tables import screen
 from azoth_scheduler.cli.words import span
 from azoth_scheduler.simulation import Played
 from azoth_scheduler.simulation.invariants import Breach
-from azoth_scheduler.simulation.reproducing import Kept
-from azoth_scheduler.simulation.tallying import Tally
+from azoth_scheduler.simulation.scenarios.reproducing import Kept
+from azoth_scheduler.simulation.scenarios.tallying import Tally
 
 __all__ = ["Failure", "Objects", "Report", "Words"]
 

@@ -20,10 +20,10 @@ from azoth.store import Progress
 from azoth_scheduler.cli.simulation_players import played_by
 from azoth_scheduler.cli.simulation_report import Failure, Objects, Report, Words
 from azoth_scheduler.simulation import Played, Scenario, examine, read_scenario, scenario_of
-from azoth_scheduler.simulation.examining import StoreName
-from azoth_scheduler.simulation.reproducing import Kept, keep, seed_text
-from azoth_scheduler.simulation.shrinking import shrunk
-from azoth_scheduler.simulation.tallying import Tally
+from azoth_scheduler.simulation.scenarios.examining import StoreName
+from azoth_scheduler.simulation.scenarios.reproducing import Kept, keep, seed_text
+from azoth_scheduler.simulation.scenarios.shrinking import shrunk
+from azoth_scheduler.simulation.scenarios.tallying import Tally
 
 __all__ = ["Asked", "Session"]
 

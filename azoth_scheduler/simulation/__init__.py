@@ -6,14 +6,14 @@ everything goes wrong at times, and checks that what must hold does.
 """
 
 from azoth_scheduler.simulation.asserting import InvariantBroken
-from azoth_scheduler.simulation.examining import examine
-from azoth_scheduler.simulation.faults import FAULTS
-from azoth_scheduler.simulation.playing import Played, play
-from azoth_scheduler.simulation.reproducing import SeedOfAnotherVersion, read_scenario
-from azoth_scheduler.simulation.scenario import Scenario
+from azoth_scheduler.simulation.scenarios.examining import examine
+from azoth_scheduler.simulation.scenarios.playing import Played, play
+from azoth_scheduler.simulation.scenarios.reproducing import SeedOfAnotherVersion, read_scenario
+from azoth_scheduler.simulation.scenarios.scenario import Scenario
+from azoth_scheduler.simulation.scenarios.writing import scenario_of
 from azoth_scheduler.simulation.simulated import SimulatedScheduler
-from azoth_scheduler.simulation.watching import RealTimeUsed
-from azoth_scheduler.simulation.writing import scenario_of
+from azoth_scheduler.simulation.world.faults import FAULTS
+from azoth_scheduler.simulation.world.watching import RealTimeUsed
 
 __all__ = [
     "FAULTS",

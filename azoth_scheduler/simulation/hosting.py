@@ -22,14 +22,14 @@ from azoth_scheduler.scheduler import Scheduler
 from azoth_scheduler.schedules import Immediate
 from azoth_scheduler.settings import Settings
 from azoth_scheduler.simulation.asserting import InvariantBroken, UserInvariant
-from azoth_scheduler.simulation.carrying import Virtually
-from azoth_scheduler.simulation.clocks import SimulatedClock
-from azoth_scheduler.simulation.executor import SimulatedExecutor
-from azoth_scheduler.simulation.faults import Faults, check_faults
 from azoth_scheduler.simulation.invariants import Invariants
-from azoth_scheduler.simulation.node import Node, Opened
-from azoth_scheduler.simulation.trace import Trace
-from azoth_scheduler.simulation.world import Laws, World
+from azoth_scheduler.simulation.world.carrying import Virtually
+from azoth_scheduler.simulation.world.clocks import SimulatedClock
+from azoth_scheduler.simulation.world.executor import SimulatedExecutor
+from azoth_scheduler.simulation.world.faults import Faults, check_faults
+from azoth_scheduler.simulation.world.node import Node, Opened
+from azoth_scheduler.simulation.world.trace import Trace
+from azoth_scheduler.simulation.world.world import Laws, World
 from azoth_scheduler.task import Definition
 
 __all__ = ["SCHEDULERS_MAX", "Duration", "Host", "Lasting", "Wishes"]

@@ -18,7 +18,7 @@ from azoth_scheduler.health import Health
 from azoth_scheduler.projection import MemoryScheduleProjection
 from azoth_scheduler.simulation.asserting import UserInvariant, check_ran, check_scheduled
 from azoth_scheduler.simulation.hosting import Duration, Host, Lasting, Wishes
-from azoth_scheduler.simulation.playing import open_memory
+from azoth_scheduler.simulation.scenarios.playing import open_memory
 from azoth_scheduler.table import ScheduleTable
 from azoth_scheduler.tasks import Tasks
 

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 from typing import Final
 
-from azoth_scheduler.simulation.faults import FAULTS
-from azoth_scheduler.simulation.sometimes import SOMETIMES
+from azoth_scheduler.simulation.scenarios.sometimes import SOMETIMES
+from azoth_scheduler.simulation.world.faults import FAULTS
 
 ROOT: Final = Path(__file__).parents[2]
 PAGE: Final = ROOT / "docs" / "SIMULATION.md"

@@ -16,10 +16,11 @@ import pytest
 from attrs import evolve
 
 from azoth.clocks import Microseconds
-from azoth_scheduler.simulation import Played, Scenario, acting, examine, play, scenario_of
-from azoth_scheduler.simulation.chance import Dice
-from azoth_scheduler.simulation.examining import StoreName, logs_in
-from azoth_scheduler.simulation.reproducing import seed_text
+from azoth_scheduler.simulation import Played, Scenario, examine, play, scenario_of
+from azoth_scheduler.simulation.scenarios import acting
+from azoth_scheduler.simulation.scenarios.examining import StoreName, logs_in
+from azoth_scheduler.simulation.scenarios.reproducing import seed_text
+from azoth_scheduler.simulation.world.chance import Dice
 from tests.house.sources import ROOT
 
 pytestmark = pytest.mark.uncovered

@@ -16,14 +16,14 @@ import pytest
 from attrs import evolve
 from click.testing import CliRunner, Result
 
-from azoth import Microseconds
+from azoth import Microseconds, urls
 from azoth_scheduler.cli import simulation_session
 from azoth_scheduler.cli.commands import azoth_scheduler
 from azoth_scheduler.retries import RetryPolicy
 from azoth_scheduler.simulation import Played, examine, read_scenario, scenario_of
-from azoth_scheduler.simulation.scenario import VERSION
-from azoth_scheduler.simulation.sometimes import SOMETIMES
-from azoth_scheduler.simulation.tallying import Tally
+from azoth_scheduler.simulation.scenarios.scenario import VERSION
+from azoth_scheduler.simulation.scenarios.sometimes import SOMETIMES
+from azoth_scheduler.simulation.scenarios.tallying import Tally
 from tests.house.sources import ROOT
 
 SEED: Final = 200
@@ -173,7 +173,7 @@ def test_a_rare_state_that_was_never_reached_can_fail_it(
     """
     assert simulate("--seed", str(SEED), "--runs", "2", "--sometimes").exit_code == 1
 
-    monkeypatch.setattr("azoth_scheduler.simulation.tallying.SOMETIMES", ())
+    monkeypatch.setattr("azoth_scheduler.simulation.scenarios.tallying.SOMETIMES", ())
     assert simulate("--seed", str(SEED), "--runs", "2", "--sometimes").exit_code == 0
 
 
@@ -307,6 +307,8 @@ def test_a_store_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch)
     """
     monkeypatch.setitem(sys.modules, "lmdb", None)
     monkeypatch.delitem(sys.modules, "azoth_lmdb.store", raising=False)
+    # Another test may have opened one.
+    urls._factory.cache_clear()
     result = simulate("--store", "lmdb")
 
     assert result.exit_code == 3

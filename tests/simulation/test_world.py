@@ -12,13 +12,13 @@ from azoth import ANY, NewEvent, StoreBusy, Write, open_store
 from azoth.clocks import Clock, Instant, Microseconds
 from azoth.store import EventStore
 from azoth_scheduler.simulation import FAULTS, SimulatedScheduler
-from azoth_scheduler.simulation.chance import Dice
-from azoth_scheduler.simulation.clocks import SimulatedClock, TrueTime
-from azoth_scheduler.simulation.faults import SEAMS, Faults, check_faults
 from azoth_scheduler.simulation.invariants import Invariants
-from azoth_scheduler.simulation.log import Leases, Seam
-from azoth_scheduler.simulation.trace import Trace
-from azoth_scheduler.simulation.world import Laws, World
+from azoth_scheduler.simulation.world.chance import Dice
+from azoth_scheduler.simulation.world.clocks import SimulatedClock, TrueTime
+from azoth_scheduler.simulation.world.faults import SEAMS, Faults, check_faults
+from azoth_scheduler.simulation.world.log import Leases, Seam
+from azoth_scheduler.simulation.world.trace import Trace
+from azoth_scheduler.simulation.world.world import Laws, World
 
 START = Instant(1_767_225_600_000_000)
 HOUR = Microseconds(3_600_000_000)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from azoth.events import check_integer
-from azoth_scheduler.simulation.chance import PER_MILLE, Dice
+from azoth_scheduler.simulation.world.chance import PER_MILLE, Dice
 
 __all__ = ["FAULTS", "SEAMS", "Faults", "check_faults"]
 

@@ -13,10 +13,10 @@ from azoth.clocks import Instant, Microseconds, datetime_of
 from azoth_scheduler.events import CatchUp, Options, Overlap
 from azoth_scheduler.retries import RetryPolicy
 from azoth_scheduler.schedules import Cron, Immediate, Interval, OneTime, Schedule, is_recurring
-from azoth_scheduler.simulation.acts import Act, Deed
-from azoth_scheduler.simulation.chance import Dice
-from azoth_scheduler.simulation.faults import FAULTS
-from azoth_scheduler.simulation.scenario import START, VERSION, Scenario, Seats
+from azoth_scheduler.simulation.scenarios.acts import Act, Deed
+from azoth_scheduler.simulation.scenarios.scenario import START, VERSION, Scenario, Seats
+from azoth_scheduler.simulation.world.chance import Dice
+from azoth_scheduler.simulation.world.faults import FAULTS
 from azoth_scheduler.task import Definition
 
 __all__ = ["scenario_of"]

@@ -7,8 +7,8 @@ from typing import Final
 
 from azoth.clocks import Instant, Microseconds
 from azoth_scheduler.simulation.invariants import Checker, Ending, Fairness, Liveness
-from azoth_scheduler.simulation.scenario import START, Scenario
-from azoth_scheduler.simulation.truth import NothingIsTaken
+from azoth_scheduler.simulation.scenarios.scenario import START, Scenario
+from azoth_scheduler.simulation.world.truth import NothingIsTaken
 
 __all__ = ["bound_of", "slots_of", "waits_of"]
 

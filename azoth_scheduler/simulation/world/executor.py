@@ -12,9 +12,9 @@ from attrs import define, evolve, field
 from azoth.clocks import Clock, Instant, Microseconds
 from azoth_scheduler.execution import Attempt, Ended, Fence, Finished
 from azoth_scheduler.executors.base import Report
-from azoth_scheduler.simulation.carrying import Carry, Performance, plainly
-from azoth_scheduler.simulation.chance import Dice
-from azoth_scheduler.simulation.faults import Faults
+from azoth_scheduler.simulation.world.carrying import Carry, Performance, plainly
+from azoth_scheduler.simulation.world.chance import Dice
+from azoth_scheduler.simulation.world.faults import Faults
 
 __all__ = ["Journal", "JournalEntry", "Lasts", "Later", "SimulatedExecutor"]
 

@@ -17,16 +17,16 @@ from azoth.events import Appended, Event, Write
 from azoth.store import EventStore
 from azoth_scheduler.events import TaskRunAbandoned
 from azoth_scheduler.projection import ScheduleProjection
-from azoth_scheduler.simulation.chance import Dice
-from azoth_scheduler.simulation.clocks import SimulatedClock, TrueTime
-from azoth_scheduler.simulation.executor import Journal
-from azoth_scheduler.simulation.faults import Faults
 from azoth_scheduler.simulation.invariants import Breach, Invariants
-from azoth_scheduler.simulation.log import Leases, Seam, WatchedLog
-from azoth_scheduler.simulation.node import Node, Opened
-from azoth_scheduler.simulation.reference import Reference
-from azoth_scheduler.simulation.trace import Trace
-from azoth_scheduler.simulation.truth import (
+from azoth_scheduler.simulation.world.chance import Dice
+from azoth_scheduler.simulation.world.clocks import SimulatedClock, TrueTime
+from azoth_scheduler.simulation.world.executor import Journal
+from azoth_scheduler.simulation.world.faults import Faults
+from azoth_scheduler.simulation.world.log import Leases, Seam, WatchedLog
+from azoth_scheduler.simulation.world.node import Node, Opened
+from azoth_scheduler.simulation.world.reference import Reference
+from azoth_scheduler.simulation.world.trace import Trace
+from azoth_scheduler.simulation.world.truth import (
     Wrong,
     answers_hold,
     lease_was_over,

@@ -11,7 +11,7 @@ from typing import Final
 from attrs import field, frozen
 
 from azoth.clocks import Instant, Microseconds
-from azoth_scheduler.simulation.acts import Act
+from azoth_scheduler.simulation.scenarios.acts import Act
 
 __all__ = ["START", "VERSION", "Scenario", "Seats"]
 

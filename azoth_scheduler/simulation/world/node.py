@@ -14,9 +14,9 @@ from azoth.errors import AzothError, Conflict, StoreError, StoreFailed
 from azoth.testing import SimulatedCrash
 from azoth_scheduler.projection import ScheduleProjection
 from azoth_scheduler.scheduler import Scheduler
-from azoth_scheduler.simulation.clocks import SimulatedClock
-from azoth_scheduler.simulation.executor import SimulatedExecutor
-from azoth_scheduler.simulation.faults import Faults
+from azoth_scheduler.simulation.world.clocks import SimulatedClock
+from azoth_scheduler.simulation.world.executor import SimulatedExecutor
+from azoth_scheduler.simulation.world.faults import Faults
 from azoth_scheduler.worker import Phase
 
 __all__ = ["PASSES_MAX", "Node", "Opened", "Spins", "Surroundings"]

@@ -11,8 +11,8 @@ from azoth_scheduler.handlers import TaskEvent, TaskHandler
 from azoth_scheduler.requests import ScheduleTaskRequest
 from azoth_scheduler.schedules import Immediate
 from azoth_scheduler.signals import Discard, Retry, Snooze
-from azoth_scheduler.simulation.chance import PER_MILLE, Dice
-from azoth_scheduler.simulation.executor import Lasts
+from azoth_scheduler.simulation.world.chance import PER_MILLE, Dice
+from azoth_scheduler.simulation.world.executor import Lasts
 
 __all__ = ["Acting", "Extra", "lasting"]
 

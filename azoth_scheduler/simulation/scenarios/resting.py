@@ -7,11 +7,11 @@ from typing import Final
 from azoth.clocks import Instant
 from azoth.projector import Projector
 from azoth_scheduler.projection import MemoryScheduleProjection
-from azoth_scheduler.simulation.bounds import bound_of
-from azoth_scheduler.simulation.node import Node
-from azoth_scheduler.simulation.scenario import Scenario
-from azoth_scheduler.simulation.truth import history_holds
-from azoth_scheduler.simulation.world import World
+from azoth_scheduler.simulation.scenarios.bounds import bound_of
+from azoth_scheduler.simulation.scenarios.scenario import Scenario
+from azoth_scheduler.simulation.world.node import Node
+from azoth_scheduler.simulation.world.truth import history_holds
+from azoth_scheduler.simulation.world.world import World
 
 __all__ = ["come_to_rest"]
 

@@ -12,8 +12,8 @@ from attrs import evolve, frozen
 from azoth.clocks import Clock
 from azoth_scheduler.execution import Attempt, Finished, carry_out, carry_out_async, stopped
 from azoth_scheduler.handlers import is_coroutine_handler
-from azoth_scheduler.simulation.looping import Suspended
-from azoth_scheduler.simulation.watching import watched
+from azoth_scheduler.simulation.world.looping import Suspended
+from azoth_scheduler.simulation.world.watching import watched
 
 __all__ = ["Carry", "Performance", "Virtually", "plainly"]
 

@@ -4,8 +4,8 @@ What many scenarios came to: how much was played, what struck, and which rare st
 
 from collections import Counter
 
-from azoth_scheduler.simulation.playing import Played
-from azoth_scheduler.simulation.sometimes import SOMETIMES
+from azoth_scheduler.simulation.scenarios.playing import Played
+from azoth_scheduler.simulation.scenarios.sometimes import SOMETIMES
 
 __all__ = ["Tally"]
 

@@ -17,8 +17,8 @@ from azoth.clocks import Clock
 from azoth.store import EventStore
 from azoth.urls import open_store
 from azoth_scheduler.simulation.invariants import Breach
-from azoth_scheduler.simulation.playing import Played, open_memory, play
-from azoth_scheduler.simulation.scenario import Scenario
+from azoth_scheduler.simulation.scenarios.playing import Played, open_memory, play
+from azoth_scheduler.simulation.scenarios.scenario import Scenario
 
 __all__ = ["TWICE_EVERY", "StoreName", "examine", "logs_in"]
 

@@ -14,7 +14,7 @@ from azoth.events import ALL, Appended, Checkpoint, Page, Query, Write
 from azoth.store import EventStore, Lease
 from azoth.testing import Fault, FaultyStore
 from azoth.wrapping import StoreWrapper
-from azoth_scheduler.simulation.faults import Faults
+from azoth_scheduler.simulation.world.faults import Faults
 
 __all__ = ["Leases", "Seam", "WatchedLog"]
 

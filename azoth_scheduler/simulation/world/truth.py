@@ -18,9 +18,9 @@ from azoth_scheduler.events import (
     TaskRunStarted,
 )
 from azoth_scheduler.projection import ScheduleProjection
-from azoth_scheduler.simulation.executor import Journal
 from azoth_scheduler.simulation.invariants import Checker, Entry
-from azoth_scheduler.simulation.log import Leases
+from azoth_scheduler.simulation.world.executor import Journal
+from azoth_scheduler.simulation.world.log import Leases
 
 __all__ = [
     "NothingIsTaken",

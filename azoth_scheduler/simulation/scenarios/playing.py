@@ -27,23 +27,23 @@ from azoth_scheduler.errors import RunNotFound
 from azoth_scheduler.events import stream_of
 from azoth_scheduler.projection import MemoryScheduleProjection, ScheduleProjection
 from azoth_scheduler.scheduler import Scheduler
-from azoth_scheduler.simulation.acting import Acting, Extra, lasting
-from azoth_scheduler.simulation.acts import Act, request_of
-from azoth_scheduler.simulation.bounds import slots_of, waits_of
-from azoth_scheduler.simulation.clocks import SimulatedClock
-from azoth_scheduler.simulation.executor import SimulatedExecutor
-from azoth_scheduler.simulation.faults import Faults
 from azoth_scheduler.simulation.invariants import (
     Breach,
     Invariants,
 )
-from azoth_scheduler.simulation.node import Node, Opened, Spins
-from azoth_scheduler.simulation.resting import come_to_rest
-from azoth_scheduler.simulation.scenario import START, Scenario
-from azoth_scheduler.simulation.sometimes import reached
-from azoth_scheduler.simulation.tables import TornTable
-from azoth_scheduler.simulation.trace import Trace
-from azoth_scheduler.simulation.world import Laws, World
+from azoth_scheduler.simulation.scenarios.acting import Acting, Extra, lasting
+from azoth_scheduler.simulation.scenarios.acts import Act, request_of
+from azoth_scheduler.simulation.scenarios.bounds import slots_of, waits_of
+from azoth_scheduler.simulation.scenarios.resting import come_to_rest
+from azoth_scheduler.simulation.scenarios.scenario import START, Scenario
+from azoth_scheduler.simulation.scenarios.sometimes import reached
+from azoth_scheduler.simulation.world.clocks import SimulatedClock
+from azoth_scheduler.simulation.world.executor import SimulatedExecutor
+from azoth_scheduler.simulation.world.faults import Faults
+from azoth_scheduler.simulation.world.node import Node, Opened, Spins
+from azoth_scheduler.simulation.world.tables import TornTable
+from azoth_scheduler.simulation.world.trace import Trace
+from azoth_scheduler.simulation.world.world import Laws, World
 
 __all__ = ["Played", "open_memory", "play"]
 

@@ -12,8 +12,8 @@ from typing import TypeVar
 from attrs import evolve
 
 from azoth.clocks import Microseconds
-from azoth_scheduler.simulation.playing import Played, play
-from azoth_scheduler.simulation.scenario import Scenario
+from azoth_scheduler.simulation.scenarios.playing import Played, play
+from azoth_scheduler.simulation.scenarios.scenario import Scenario
 
 __all__ = ["reduced", "shrunk"]
 

@@ -10,9 +10,9 @@ from attrs import frozen
 from azoth.typed_json import TypedJson
 from azoth_scheduler.errors import SchedulerError
 from azoth_scheduler.events import registry
-from azoth_scheduler.simulation.examining import StoreName
-from azoth_scheduler.simulation.playing import Played
-from azoth_scheduler.simulation.scenario import VERSION, Scenario
+from azoth_scheduler.simulation.scenarios.examining import StoreName
+from azoth_scheduler.simulation.scenarios.playing import Played
+from azoth_scheduler.simulation.scenarios.scenario import VERSION, Scenario
 
 __all__ = [
     "Kept",
