@@ -174,6 +174,9 @@ class Projector(Generic[P]):
 
     def _switch(self, beside: "Projector[P]") -> None:
         with self._lock:
+            if self._effect is not None and self._is_live:
+                # Nobody else sends those of what the new one has seen and the live one has not.
+                self.catch_up(until=beside.position)
             # The live one may have gone on since: what it shows must not go back.
             while beside.position < self._cursor:
                 beside.catch_up(until=self._cursor)

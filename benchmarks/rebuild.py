@@ -1,15 +1,17 @@
 """
 Ask how fast a schedule table is rebuilt from a log, in which memory, and how far the past is.
 
-A scheduler with a virtual clock makes the log: tasks at intervals, one in twenty runs failing and
-tried again. Rates are by the processor's time, so that a busy machine shows the code's own.
+A scheduler with a virtual clock makes the log: tasks at intervals and by cron, one in twenty runs
+failing and tried again. Rates are by the processor's time, so that a busy machine shows the code's
+own.
 
-    python benchmarks/rebuild.py [EVENTS]
+    python benchmarks/rebuild.py [EVENTS] [--log FILE]
 """
 
 import resource
-import sys
 import tempfile
+from argparse import ArgumentParser
+from collections import deque
 from collections.abc import Callable
 from contextlib import closing
 from functools import partial
@@ -19,6 +21,8 @@ from time import perf_counter, process_time
 from typing import Final, TypeVar
 
 from azoth import EventStore, open_store, replay
+from azoth.copying import copy_log
+from azoth.exporting import export_lines
 from azoth.replay import Snapshots, bisect, state_at
 from azoth.testing import ManualClock
 from azoth_scheduler import (
@@ -98,20 +102,35 @@ def timed(ask: Callable[[], T]) -> tuple[T, float, float]:
     return answer, process_time() - worked, perf_counter() - began
 
 
-def rebuild(store: EventStore, head: int, folder: Path) -> None:
+def told(what: str, count: int, ask: Callable[[], T]) -> T:
     """
-    Print the rates of both tables.
+    Print how many events a second are done, and how much memory that takes at its peak.
     """
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    _, worked, took = timed(lambda: rebuild_table(store, folder / "table.db"))
+    answer, worked, took = timed(ask)
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-    print(
-        f"into SQLite  {head / worked:10,.0f} events/s  {took:6.1f} s  {grown:+.0f} MB at its peak"
-    )
-    table, worked, took = timed(lambda: replay(store, MemoryScheduleProjection()))
-    print(f"into memory  {head / worked:10,.0f} events/s  {took:6.1f} s")
+    rate = f"{count / worked:10,.0f} events/s"
+    print(f"{what:16}{rate}  {took:6.1f} s  {grown:+5.0f} MB at its peak", flush=True)
+    return answer
+
+
+def rebuild(store: EventStore, head: int, folder: Path) -> None:
+    """
+    Print the rates of both tables; the smaller one goes first, for its peak to be seen.
+    """
+    told("into SQLite", head, lambda: rebuild_table(store, folder / "table.db"))
     with closing(SqliteScheduleProjection(folder / "table.db")) as sqlite:
+        table = told("into memory", head, lambda: replay(store, MemoryScheduleProjection()))
         assert sqlite.digest() == table.digest(), "the two tables differ"
+
+
+def move(store: EventStore, head: int, folder: Path) -> None:
+    """
+    Print the rates of a copy, which is compared at its end, and of an export.
+    """
+    with open_store(f"sqlite:///{folder}/copy.db") as other:
+        told("copy", head, lambda: copy_log(store, other))
+    told("export", head, lambda: deque(export_lines(store), maxlen=0))
 
 
 def look(store: EventStore, head: int, folder: Path) -> None:
@@ -137,21 +156,27 @@ def look(store: EventStore, head: int, folder: Path) -> None:
     print(f"bisect to position {found.position:,}  {worked:.1f} s")
 
 
-def main(events: int = EVENTS) -> None:
+def main() -> None:
     """
     Print a line for each question.
     """
+    parser = ArgumentParser()
+    parser.add_argument("events", nargs="?", type=int, default=EVENTS)
+    parser.add_argument("--log", type=Path, help="Keep the log here, and take the one that is.")
+    arguments = parser.parse_args()
     clock = ManualClock()
-    with (
-        tempfile.TemporaryDirectory() as name,
-        open_store(f"sqlite:///{name}/log.db?durability=normal", clock=clock) as store,
-    ):
-        _, worked, _ = timed(lambda: fill(store, clock, events))
-        head = store.wait(0, 0)
-        print(f"{head:,} events of {TASKS:,} tasks, made in {worked:.0f} s")
-        rebuild(store, head, Path(name))
-        look(store, head, Path(name))
+    with tempfile.TemporaryDirectory() as name:
+        log: Path = arguments.log or Path(name) / "log.db"
+        made = log.exists()
+        with open_store(f"sqlite:///{log}?durability=normal", clock=clock) as store:
+            if not made:
+                fill(store, clock, arguments.events)
+            head = store.wait(0, 0)
+            print(f"{head:,} events of {TASKS:,} tasks")
+            rebuild(store, head, Path(name))
+            move(store, head, Path(name))
+            look(store, head, Path(name))
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main()

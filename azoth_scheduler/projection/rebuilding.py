@@ -22,7 +22,7 @@ from azoth.following import Stop
 from azoth.projector import Projector
 from azoth.store import EventStore, Progress
 from azoth_scheduler.projection.sqlite import SqliteScheduleProjection, checked_path
-from azoth_scheduler.projection.table_file import TableFile, make_tables
+from azoth_scheduler.projection.table_file import TableFile, make_indexes, make_tables
 
 __all__ = ["REBUILD_PAGE", "rebuild_table"]
 
@@ -94,6 +94,7 @@ def _switch(live: str, beside: str, version: int, catch_up: Callable[[int], int]
         with closing(TableFile(beside, None)) as new, new.transaction() as fresh:
             for table in _TABLES:
                 _copy(fresh, connection, table)
+        make_indexes(connection)
 
 
 def _position(connection: sqlite3.Connection) -> int:

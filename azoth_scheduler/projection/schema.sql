@@ -21,10 +21,6 @@ CREATE TABLE tasks (
     state BLOB NOT NULL
 );
 
-CREATE INDEX tasks_by_wake ON tasks (lane, wake_at, task_id) WHERE lane IS NOT NULL;
-
-CREATE INDEX tasks_running ON tasks (task_id) WHERE running = 1;
-
 -- Of the current generation alone: a run of an older one is never started again. The payload
 -- stands last, so that the rest is read without following its overflow pages.
 CREATE TABLE definitions (
@@ -38,13 +34,22 @@ CREATE TABLE definitions (
 -- Attempts are never taken out, and the position of their start orders them.
 CREATE TABLE attempts (
     started_position INTEGER NOT NULL PRIMARY KEY,
-    execution_id TEXT NOT NULL UNIQUE,
+    execution_id TEXT NOT NULL,
     task_id TEXT NOT NULL,
     attempt BLOB NOT NULL
 );
 
--- Every index ends with the position, the key of the table.
-CREATE INDEX attempts_by_task ON attempts (task_id);
-
 INSERT INTO meta (id, version, position, mark_position, mark_crc, unreadable)
 VALUES (1, 0, 0, 0, 0, 0);
+
+-- Indexes stand last, so that many rows can be put in before them: to sort what is there takes half
+-- the time of finding the place of each.
+
+CREATE INDEX tasks_by_wake ON tasks (lane, wake_at, task_id) WHERE lane IS NOT NULL;
+
+CREATE INDEX tasks_running ON tasks (task_id) WHERE running = 1;
+
+CREATE UNIQUE INDEX attempts_by_execution ON attempts (execution_id);
+
+-- Every index ends with the position, the key of the table.
+CREATE INDEX attempts_by_task ON attempts (task_id);

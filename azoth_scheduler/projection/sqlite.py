@@ -227,9 +227,9 @@ class SqliteScheduleProjection:
         if self._digest is None or self._digest_position != before:
             return
         for old in batch.old_rows:
-            self._digest.remove(old)
+            self._digest.remove(row(*old))
         for new in batch.new_rows:
-            self._digest.add(new)
+            self._digest.add(row(*new))
         self._digest_position = after
 
     def close(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from importlib.resources import files
 from typing import Final
 
-__all__ = ["SCHEMA", "statement"]
+__all__ = ["INDEXES", "TABLES", "statement"]
 
 _FOLDER: Final = files("azoth_scheduler.projection")
 
@@ -22,8 +22,13 @@ def _named(text: str) -> Iterator[tuple[str, str]]:
         yield name.strip(), rest.partition(";")[0].strip()
 
 
-SCHEMA: Final = tuple(_statements_of((_FOLDER / "schema.sql").read_text("utf-8")))
-"""The statements that make a new table, one by one: a script would commit its transaction."""
+_SCHEMA: Final = tuple(_statements_of((_FOLDER / "schema.sql").read_text("utf-8")))
+
+INDEXES: Final = tuple(sql for sql in _SCHEMA if sql.startswith(("CREATE INDEX", "CREATE UNIQUE")))
+"""The statements that make the indexes, one by one: a script would commit its transaction."""
+
+TABLES: Final = tuple(sql for sql in _SCHEMA if sql not in INDEXES)
+"""The statements that make the tables, likewise."""
 
 _STATEMENTS: Final = dict(_named((_FOLDER / "statements.sql").read_text("utf-8")))
 

@@ -12,9 +12,9 @@ from typing import Any, Final, Literal, TypeAlias
 
 from azoth.errors import AzothError, StoreBusy, StoreClosed, StoreFailed, StoreFull
 from azoth_scheduler.errors import OutdatedTable
-from azoth_scheduler.projection.statements import SCHEMA, statement
+from azoth_scheduler.projection.statements import INDEXES, TABLES, statement
 
-__all__ = ["BUSY_SECONDS", "MEMORY", "OnVersion", "TableFile", "make_tables"]
+__all__ = ["BUSY_SECONDS", "MEMORY", "OnVersion", "TableFile", "make_indexes", "make_tables"]
 
 BUSY_SECONDS: Final = 5.0
 """How long one process waits for another: a batch is written in milliseconds."""
@@ -30,7 +30,7 @@ _APPLICATION_ID: Final = 0x617A7363
 
 # A rebuild writes at the end of each task's attempts, so a page for each task: with fewer in
 # memory, or more checkpoints, the same pages are read and written again and again.
-_CACHE_KIB: Final = 32 * 1024
+_CACHE_KIB: Final = 16 * 1024
 _CHECKPOINT_PAGES: Final = 8_192
 
 _Row: TypeAlias = tuple[Any, ...]
@@ -146,6 +146,7 @@ class TableFile:
         if found and self._on_version == "refuse":
             raise OutdatedTable(path=self._path, found=found, version=self._version)
         make_tables(connection, self._version)
+        make_indexes(connection)
 
     @contextmanager
     def _translated(self) -> Generator[None, None, None]:
@@ -168,18 +169,26 @@ class TableFile:
 
 def make_tables(connection: sqlite3.Connection, version: int) -> None:
     """
-    Make the tables, empty, whatever was there; inside the caller's transaction.
+    Make the tables, empty and not indexed, whatever was there; inside the caller's transaction.
     """
-    for (table,) in connection.execute(_TABLES).fetchall():
+    for (table,) in connection.execute(_NAMES).fetchall():
         connection.execute(f'DROP TABLE "{table}"')
-    for sql in SCHEMA:
+    for sql in TABLES:
         connection.execute(sql)
     connection.execute(statement("set_version"), (version,))
     connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version = {version}")
 
 
-_TABLES: Final = "SELECT name FROM sqlite_master WHERE type = 'table'"
+def make_indexes(connection: sqlite3.Connection) -> None:
+    """
+    Index the tables; inside the caller's transaction.
+    """
+    for sql in INDEXES:
+        connection.execute(sql)
+
+
+_NAMES: Final = "SELECT name FROM sqlite_master WHERE type = 'table'"
 
 
 def _one(connection: sqlite3.Connection, sql: str, values: Sequence[Any] = ()) -> Any:  # noqa: ANN401 - a column holds anything

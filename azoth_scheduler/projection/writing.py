@@ -19,7 +19,6 @@ from azoth_scheduler.projection.rows import (
     definition_bytes,
     definition_hash,
     definition_of,
-    row,
     state_bytes,
     state_of,
 )
@@ -60,7 +59,7 @@ class Batch:
     Be the rows as a fold finds them, and write what it leaves; inside one transaction.
 
     Attributes:
-        old_rows: What a digest takes out, of each row that was there and was touched.
+        old_rows: Of each row that was there and was touched, what a digest takes out, by `row`.
         new_rows: What it puts in.
     """
 
@@ -71,8 +70,8 @@ class Batch:
         found = connection.execute(statement("select_for_fold"), (wanted.decode(),))
         self._tasks = {task_id: _Found(*row) for task_id, *row in found}
         self._attempts: dict[str, bytes] = {}
-        self.old_rows: list[bytes] = []
-        self.new_rows: list[bytes] = []
+        self.old_rows: list[tuple[str, bytes, bytes]] = []
+        self.new_rows: list[tuple[str, bytes, bytes]] = []
 
     def get(self, task_id: str) -> TaskState:
         """
@@ -117,8 +116,8 @@ class Batch:
             lane = None if wake is None else _lane_of(definition)
             tasks.append((task_id, lane, wake, bool(state.active), data))
             if found is not _NOTHING:
-                self.old_rows.append(row(task_id, found.data, found.definition_hash))
-            self.new_rows.append(row(task_id, data, hashed))
+                self.old_rows.append((task_id, found.data, found.definition_hash))
+            self.new_rows.append((task_id, data, hashed))
         self._connection.executemany(statement("put_definition"), definitions)
         self._connection.executemany(statement("put_task"), tasks)
 
@@ -128,6 +127,6 @@ class Batch:
             data = attempt_bytes(attempt)
             attempts.append((attempt.started_position, execution_id, attempt.task_id, data))
             if execution_id in self._attempts:
-                self.old_rows.append(row(execution_id, self._attempts[execution_id]))
-            self.new_rows.append(row(execution_id, data))
+                self.old_rows.append((execution_id, self._attempts[execution_id], b""))
+            self.new_rows.append((execution_id, data, b""))
         self._connection.executemany(statement("put_attempt"), attempts)

@@ -311,7 +311,7 @@ main()
 """
 
 
-@pytest.mark.parametrize("command", ["copy", "export"])
+@pytest.mark.parametrize("command", ["copy", "copy to LMDB", "export"])
 def test_a_full_disk_ends_a_command_that_then_goes_on(tmp_path: Path, command: str) -> None:
     """
     With more room, by the same words.
@@ -320,9 +320,11 @@ def test_a_full_disk_ends_a_command_that_then_goes_on(tmp_path: Path, command: s
     with open_store(source) as store:
         for _ in range(6):
             store.append(Write("a", [NewEvent("T", b"\xff" * 4_000)] * 100, ANY))
-    other = f"sqlite:///{tmp_path}/other.db"
+    scheme = "lmdb" if "LMDB" in command else "sqlite"
+    other = f"{scheme}:///{tmp_path}/other"
     arguments = {
         "copy": ["copy", source, other],
+        "copy to LMDB": ["copy", source, other],
         "export": ["export", str(file), source],
     }[command]
 

@@ -489,6 +489,29 @@ def test_effects_are_off_until_the_projection_has_caught_up(store: EventStore) -
     assert mails == [4, 5]
 
 
+@pytest.mark.rule("X10")
+def test_the_effects_of_what_came_during_a_rebuild_are_not_lost(store: EventStore) -> None:
+    """
+    The new one has seen it first, the live one sends it, each once.
+    """
+    mails: list[int] = []
+
+    def send(events: Sequence[Event]) -> None:
+        mails.extend(event.position for event in events)
+
+    deposit(store, ADA, 1, 1)
+    projector = Projector(store, Balances(), effect=send)
+    projector.catch_up()
+    deposit(store, ADA, 1, 1)
+
+    assert projector.rebuild(Balances())
+    assert mails == [3, 4]
+
+    deposit(store, ADA, 1)
+    projector.catch_up()
+    assert mails == [3, 4, 5]
+
+
 def test_a_running_projector_folds_what_is_appended(store: EventStore) -> None:
     """
     Whoever appended may wait for it.

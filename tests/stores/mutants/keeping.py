@@ -2,7 +2,7 @@
 Mutants of what lasts: the log, its time, its keys and leases, and objects that share it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from attrs import evolve
@@ -20,6 +20,7 @@ from azoth_sqlite.store import SqliteStore
 
 __all__ = [
     "ForgetsItsKeysAtItsEnd",
+    "ForgetsWhoStandsAtTheBegin",
     "HearsOnlyItself",
     "IsNotDurable",
     "KeepsTheLongestLease",
@@ -66,6 +67,15 @@ class RestoresInPart(MemoryStore):
                 check_restored([event], log)
                 log.add(event, len(event.data) + len(encode_metadata(event.metadata)))
                 self._bell.ring(log.head)
+
+
+class ForgetsWhoStandsAtTheBegin(MemoryStore):
+    """
+    A consumer that saved 0 is not listed.
+    """
+
+    def checkpoints(self) -> Mapping[str, int]:
+        return {name: position for name, position in super().checkpoints().items() if position}
 
 
 class KeepsTheLongestLease(MemoryStore):

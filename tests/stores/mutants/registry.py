@@ -174,6 +174,7 @@ MUTANTS: Final = (
         claims=frozenset({"checkpoints", "durable", "leases", "restore"}),
     ),
     _memory(keeping.RestoresInPart, "test_only_what_goes_on_from_the_head_is_restored"),
+    _memory(keeping.ForgetsWhoStandsAtTheBegin, "test_who_keeps_a_position_is_listed"),
     _memory(keeping.KeepsTheLongestLease, "test_leases_are_kept_apart_from_the_log"),
     _sqlite(keeping.ForgetsItsKeysAtItsEnd, "test_keys_outlive_the_object"),
     _sqlite(keeping.TrustsWhatItRemembers, "test_objects_on_one_log_see_each_other"),
