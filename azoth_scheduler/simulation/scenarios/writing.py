@@ -82,7 +82,7 @@ def _seats(dice: Dice, fair: bool) -> Seats:  # noqa: FBT001 - it is drawn
         lease_seconds=dice.choice((15, 30)),
         timeout_seconds=dice.choice((20, 60)),
         max_lost=dice.choice((1, 3, 100)),
-        restart_seconds=dice.choice((1, 20, 100)),
+        restart_seconds=dice.choice((1, 20, 100, 600)),
         drifts=tuple(0 if fair else dice.choice((0, 0, 200, -200, 20_000)) for _ in range(count)),
         tables=tuple(dice.strikes(20) for _ in range(count)),
         both_types=tuple(fair or index == 0 or dice.strikes(700) for index in range(count)),
@@ -163,7 +163,7 @@ def _trouble(dice: Dice, span: Microseconds) -> list[Act]:
     ends: dict[Deed, Deed] = {"crash": "start", "freeze": "thaw", "freeze_clock": "thaw_clock"}
     if deed not in ends:
         return [begins]
-    until = after + dice.choice((1, 10, 50, 200)) * _SECOND
+    until = after + dice.choice((1, 10, 50, 200, 600)) * _SECOND
     return [begins, Act(after=Microseconds(until), scheduler=scheduler, deed=ends[deed])]
 
 

@@ -168,7 +168,6 @@ def a_retry_does_not_wait(
     "azoth_scheduler.task.startable",
     "azoth_scheduler.attempts.startable",
     killer="C13",
-    since=110,
 )
 def a_pause_is_ignored_for_retries(
     sound: Callable[[TaskState], tuple[OpenRun, ...]], state: TaskState
@@ -199,7 +198,7 @@ def what_has_expired_is_started(*_: object) -> None:
     """
 
 
-@at("azoth_scheduler.occurrences._punctual", killer="C9", since=130)
+@at("azoth_scheduler.occurrences._punctual", killer="C9", since=10)
 def grace_is_not_looked_at(_: object, __: object, first: Instant, *___: object) -> Instant:
     """
     What is later than its grace is run under `catch_up="skip"`.

@@ -48,7 +48,7 @@ def a_resume_owes_what_fell_due(
     return state.next_nominal_at, state.next_run_at
 
 
-@at("azoth_scheduler.decisions._trigger", killer="C5", since=10)
+@at("azoth_scheduler.decisions._trigger", killer="C5")
 def a_trigger_takes_the_id_before_it(
     sound: Callable[..., Events], state: TaskState, *rest: object
 ) -> Events:
@@ -58,7 +58,7 @@ def a_trigger_takes_the_id_before_it(
     return sound(changed(state, triggers=max(0, state.triggers - 1)), *rest)
 
 
-@at("azoth_scheduler.attempts.overlapped", killer="C9", since=25)
+@at("azoth_scheduler.attempts.overlapped", killer="C9")
 def what_overlaps_is_not_told(*_: object) -> Events:
     """
     What fell due while a run was open is decided by catch-up, at its leisure.
@@ -66,7 +66,7 @@ def what_overlaps_is_not_told(*_: object) -> Events:
     return ()
 
 
-@at("azoth_scheduler.attempts.overlapped", killer="C9", since=20)
+@at("azoth_scheduler.attempts.overlapped", killer="C9", since=15)
 def what_is_kept_is_dropped(sound: Callable[..., Events], *rest: object) -> Events:
     """
     The first of the occurrences that are to be kept is left out of the event.

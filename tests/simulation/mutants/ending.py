@@ -110,7 +110,7 @@ def a_late_result_is_accepted(
     return sound(state, fence) or next(iter(state.runs), None)
 
 
-@at("azoth_scheduler.attempts._is_current", killer="C11", since=180)
+@at("azoth_scheduler.attempts._is_current", killer="C11", since=40)
 def an_old_generation_goes_on(*_: object) -> bool:
     """
     What an attempt of an older definition did is retried.
@@ -170,7 +170,7 @@ def a_snooze_is_a_failure(
     return evolve(executed, retry_count=executed.retry_count + (executed.outcome == "snoozed"))
 
 
-@at(_OUTCOME, killer="C1", since=80)
+@at(_OUTCOME, killer="C1")
 def an_outcome_has_its_workers_time(
     sound: Callable[..., Events], state: TaskState, command: RecordOutcome
 ) -> Events:
@@ -180,7 +180,7 @@ def an_outcome_has_its_workers_time(
     return sound(changed(state, updated_at=Instant(0)), command)
 
 
-@at("azoth_scheduler.plan._in_time", killer="C12", since=185)
+@at("azoth_scheduler.plan._in_time", killer="C12", since=540)
 def a_deadline_is_not_looked_at(
     _: Callable[..., Finished], finished: Finished, __: OpenRun
 ) -> Finished:
@@ -233,7 +233,7 @@ def a_lost_run_waits_like_a_failure(
     return retold(events, TaskRunAbandoned, retry_at=Instant(events[0].retry_at + 60_000_000))
 
 
-@at("azoth_scheduler.leases.LeaseWatch._lost", killer="C12", since=20)
+@at("azoth_scheduler.leases.LeaseWatch._lost", killer="C12")
 def a_lease_is_not_waited_for(
     sound: Callable[..., Lost | None],
     watch: LeaseWatch,

@@ -37,7 +37,7 @@ def the_fold_reads_a_clock(change: Change, _: TaskState, event: TaskExecuted) ->
     return {**change, "next_run_at": Instant(event.next_run_at + next(_CLOCK))}
 
 
-@in_fold(TaskRunStarted, killer="C9", since=20)
+@in_fold(TaskRunStarted, killer="C9")
 def retries_count_as_runs(change: Change, state: TaskState, _: TaskRunStarted) -> Change:
     """
     `max_runs` counts attempts.
@@ -83,7 +83,7 @@ def a_trigger_moves_the_schedule(change: Change, _: TaskState, event: TaskTrigge
     return {**change, "next_nominal_at": event.at, "next_run_at": event.at}
 
 
-@in_fold(TaskScheduled, killer="C3", since=15)
+@in_fold(TaskScheduled, killer="C3")
 def overlap_is_allowed_by_default(change: Change, _: TaskState, event: TaskScheduled) -> Change:
     """
     A task whose definition says nothing of overlap runs beside itself.
@@ -103,7 +103,7 @@ def a_cancelled_task_starts(change: Change, state: TaskState, event: TaskCancell
     return {"reason": event.reason}
 
 
-@in_fold(TaskCancelled, killer="L2", since=150)
+@in_fold(TaskCancelled, killer="L2", since=445)
 def a_cancel_loses_what_runs(change: Change, state: TaskState, event: TaskCancelled) -> Change:
     """
     The row of a cancelled task goes, and with it the attempt that runs.
@@ -111,7 +111,7 @@ def a_cancel_loses_what_runs(change: Change, state: TaskState, event: TaskCancel
     return {**change, "runs": ()}
 
 
-@in_fold(TaskPaused, killer="C13", since=10)
+@in_fold(TaskPaused, killer="C13")
 def a_pause_is_forgotten(change: Change, state: TaskState, event: TaskPaused) -> Change:
     """
     A paused task goes on.
@@ -119,7 +119,7 @@ def a_pause_is_forgotten(change: Change, state: TaskState, event: TaskPaused) ->
     return {"reason": event.reason}
 
 
-@in_fold(TaskResumed, killer="L1", since=50)
+@in_fold(TaskResumed, killer="L1", since=485)
 def a_resume_leaves_what_waits(change: Change, state: TaskState, event: TaskResumed) -> Change:
     """
     A retry that waited for the resume waits on, for its own time.
@@ -127,7 +127,7 @@ def a_resume_leaves_what_waits(change: Change, state: TaskState, event: TaskResu
     return {**change, "runs": state.runs}
 
 
-@in_fold(TaskRunCancelRequested, killer="L1")
+@in_fold(TaskRunCancelRequested, killer="L1", since=10)
 def a_stopped_run_is_open_for_ever(
     change: Change, state: TaskState, event: TaskRunCancelRequested
 ) -> Change:
@@ -141,7 +141,7 @@ def a_stopped_run_is_open_for_ever(
     return {**change, "runs": runs}
 
 
-@in_fold(TaskScheduled, killer="C5", since=25)
+@in_fold(TaskScheduled, killer="C5", since=60)
 def an_edit_takes_up_old_runs(change: Change, state: TaskState, event: TaskScheduled) -> Change:
     """
     A retry of the definition before it is made under the new one.

@@ -59,7 +59,7 @@ def an_attempt_has_no_end(sound: Callable[..., object], known: object, *rest: ob
     return sound(known, *rest) if known is None else known
 
 
-@at("azoth_scheduler.projection.due_index.DueIndex.due", killer="C15", since=515)
+@at("azoth_scheduler.projection.due_index.DueIndex.due", killer="C15", since=410)
 def the_least_important_goes_first(
     sound: Callable[..., list[str]], index: DueIndex, now: Instant, limit: int, served: Served
 ) -> list[str]:
@@ -125,7 +125,7 @@ def nobody_looks_at_deadlines(*_: object) -> tuple[()]:
     return ()
 
 
-@at("azoth_scheduler.leases.LeaseKeeper._taken", killer="C12", since=25)
+@at("azoth_scheduler.leases.LeaseKeeper._taken", killer="C12", since=20)
 def two_workers_have_one_name(_: object, keeper: LeaseKeeper) -> str:
     """
     A worker that starts again has the id that it had.
@@ -135,7 +135,7 @@ def two_workers_have_one_name(_: object, keeper: LeaseKeeper) -> str:
     return f"{keeper._name}/1"
 
 
-@at("azoth_scheduler.leases.LeaseKeeper.renew", killer="C12", since=110)
+@at("azoth_scheduler.leases.LeaseKeeper.renew", killer="C12", since=80)
 def a_lease_is_not_renewed(*_: object) -> None:
     """
     A worker that lives longer than its lease loses its attempts.
