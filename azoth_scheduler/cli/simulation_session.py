@@ -30,6 +30,9 @@ __all__ = ["Asked", "Session"]
 _SEEDS: Final = 1_000_000_000
 """Of these one is drawn where none is given: it is short enough to be typed again."""
 
+_EXACTLY: Final = ".15g"
+"""Formats seconds with each microsecond: what repeats a scenario is no rounded one."""
+
 _FAILURES_MAX: Final = 20
 """More failures tell nothing new."""
 
@@ -101,7 +104,7 @@ class Asked:
         else:
             words += ["--plan", str(self.plan)]
         if self.span is not None:
-            words += ["--until", f"{self.span:g}s"]
+            words += ["--until", f"{self.span:{_EXACTLY}}s"]
         if self.store != "memory":
             words += ["--store", self.store]
         return shlex.join(words)

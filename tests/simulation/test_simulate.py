@@ -122,6 +122,20 @@ def test_faults_last_as_long_as_it_is_told() -> None:
         assert first == str(scenario_of(SEED, Microseconds(120_000_000)))
 
 
+@pytest.mark.usefixtures("bug")
+def test_the_command_that_repeats_a_failure_gives_its_span_exactly(
+    tmp_path: Path, found: int
+) -> None:
+    """
+    A rounded one would write another scenario.
+    """
+    given = ("--seed", f"{found}@{VERSION}", "--until", "1234567.25s")
+    printed = simulate(*given, "--out", str(tmp_path)).stdout
+
+    assert " slots for 1234567.25 s, poll " in printed
+    assert f"azoth-scheduler simulate {' '.join(given)}" in printed
+
+
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_many_seeds_are_summed_up(jobs: str) -> None:
     """

@@ -84,7 +84,7 @@ class Scenario:
         faults = ", ".join(f"{name} {chance}" for name, chance in self.faults.items()) or "none"
         return (
             f"seed {self.seed}@{self.version}: {seats.schedulers} schedulers with {seats.slots} "
-            f"slots for {self.span / _SECOND:g} s, poll {seats.poll_seconds} s, lease "
+            f"slots for {self.span / _SECOND:.15g} s, poll {seats.poll_seconds} s, lease "
             f"{seats.lease_seconds} s; {len(self.acts)} acts; {self.failing}‰ of attempts fail; "
             f"faults in ‰: {faults}"
         )
