@@ -4,14 +4,17 @@ What a test of a user's own schedules says: that a task ran, that it is going to
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, get_args
 
+from azoth.clocks import instant_of
+from azoth.events import check_integer
 from azoth_scheduler.errors import SchedulerError
+from azoth_scheduler.events import Outcome
 from azoth_scheduler.history import TaskRun
 from azoth_scheduler.requests import ScheduledTask
 from azoth_scheduler.simulation.invariants import Breach, Checker, Entry
 
-__all__ = ["InvariantBroken", "UserInvariant", "check_ran", "check_scheduled"]
+__all__ = ["InvariantBroken", "UserInvariant", "check_callable", "check_ran", "check_scheduled"]
 
 _SHOWN_MAX: Final = 5
 
@@ -75,6 +78,17 @@ class UserInvariant(Checker):
         return [f"it does not hold after {entry.event.type}"] if self._is_broken else []
 
 
+def check_callable(asked: object, what: str) -> None:
+    """
+    Refuse what cannot be asked whether something holds.
+
+    Raises:
+        TypeError: It cannot be called.
+    """
+    if not callable(asked):
+        raise TypeError(f"{what} is called with the simulation; {asked!r} cannot be called")
+
+
 def check_ran(
     runs: Sequence[TaskRun],
     task_id: str,
@@ -88,8 +102,15 @@ def check_ran(
 
     Raises:
         AssertionError: There are not.
+        ValueError: No attempt could ever be so.
     """
     __tracebackhide__ = True
+    if times is not None:
+        check_integer(times, "times")
+    if at is not None:
+        instant_of(at)
+    if outcome not in get_args(Outcome):
+        raise ValueError(f"{outcome!r} is no outcome; there are {', '.join(get_args(Outcome))}")
     found = [run for run in runs if run.outcome == outcome]
     if at is not None:
         found = [run for run in found if run.scheduled_at == at]
@@ -110,8 +131,11 @@ def check_scheduled(task: ScheduledTask | None, task_id: str, *, at: datetime | 
 
     Raises:
         AssertionError: It is not.
+        ValueError: *at* is naive.
     """
     __tracebackhide__ = True
+    if at is not None:
+        instant_of(at)
     if task is None:
         raise AssertionError(f"there is no task {task_id!r}; schedule it first")
     if task.next_run_time is None or not task.enabled:

@@ -5,7 +5,8 @@ The world that a user's handlers are at home in: made of what he says, and drive
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Any, Final, TypeAlias
+from functools import partial
+from typing import Any, Final, TypeAlias, TypeVar
 
 from attrs import field, frozen
 
@@ -20,8 +21,8 @@ from azoth_scheduler.projection import MemoryScheduleProjection
 from azoth_scheduler.retries import RetryPolicy
 from azoth_scheduler.scheduler import Scheduler
 from azoth_scheduler.schedules import Immediate
-from azoth_scheduler.settings import Settings
-from azoth_scheduler.simulation.asserting import InvariantBroken, UserInvariant
+from azoth_scheduler.settings import Settings, positive
+from azoth_scheduler.simulation.asserting import InvariantBroken, UserInvariant, check_callable
 from azoth_scheduler.simulation.invariants import Invariants
 from azoth_scheduler.simulation.world.carrying import Virtually
 from azoth_scheduler.simulation.world.clocks import SimulatedClock
@@ -33,6 +34,8 @@ from azoth_scheduler.simulation.world.world import Laws, World
 from azoth_scheduler.task import Definition
 
 __all__ = ["SCHEDULERS_MAX", "Duration", "Host", "Lasting", "Wishes"]
+
+T = TypeVar("T")
 
 SCHEDULERS_MAX: Final = 100
 """On one simulated log: each hears of each append, and more show nothing that few do not."""
@@ -87,24 +90,21 @@ class Host:
         seed = check_integer(wishes.seed, "seed")
         count = check_integer(wishes.schedulers, "schedulers", low=1, high=SCHEDULERS_MAX)
         self._handlers = tuple(handlers)
-        self._options: dict[str, Any] = {
-            "poll_interval": 1.0,
-            "lease": 30.0,
-            **_checked(wishes.options),
-        }
+        self._options = _checked({"poll_interval": 1.0, "lease": 30.0, **wishes.options})
         self._lasts = wishes.lasts if callable(wishes.lasts) else _constantly(wishes.lasts)
         self._invariants: list[UserInvariant] = []
         self._resting: dict[str, Microseconds] = {}
         self._carry = Virtually(real_time=wishes.real_time)
-        self._is_passing = self.is_closed = False
+        self._is_passing = self._is_asking = self.is_closed = False
         self.served = Handlers(self._handlers, self._options.get("middleware", ()))
         # Filled in once a scheduler has worked them out.
         policies: dict[str, RetryPolicy] = {}
-        slots = {_name(index): self._slots for index in range(count)}
+        each = self._options.get("max_concurrent_tasks", _SLOTS)
+        slots = {_name(index): each for index in range(count)}
         self.world = World(
             seed,
             instant_of(wishes.start),
-            wishes.store,
+            _opening(wishes.store),
             faults=Faults(seed, chances),
             invariants=Invariants(policies=policies, slots=slots),
             trace=Trace(keeps=True),
@@ -115,10 +115,6 @@ class Host:
         first = self.world.nodes[0].opened.scheduler
         self.settings: Settings = first._settings  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - as it shows tasks itself
         policies.update(_policies(self.settings, self.served))
-
-    @property
-    def _slots(self) -> int:
-        return int(self._options.get("max_concurrent_tasks", _SLOTS))
 
     def node(self, scheduler: int) -> Node:
         """
@@ -136,6 +132,67 @@ class Host:
                 "say schedulers=… where it is made"
             )
         return nodes[scheduler]
+
+    def troubled(self, scheduler: int) -> Node:
+        """
+        Return a scheduler that is about to be troubled.
+
+        Raises:
+            ValueError: There is none.
+            RuntimeError: An invariant troubles it.
+            StoreClosed: The simulation is closed.
+        """
+        self.check_free()
+        return self.node(scheduler)
+
+    def check_free(self) -> None:
+        """
+        Refuse what an invariant may not do.
+
+        Raises:
+            RuntimeError: An invariant is being asked.
+        """
+        if self._is_asking:
+            raise RuntimeError("an invariant looks at the simulation, and changes nothing there")
+
+    def _ask(self, holds: Callable[[T], object], simulated: T) -> object:
+        # It may look, and change nothing.
+        outer, self._is_asking = self._is_asking, True
+        try:
+            return holds(simulated)
+        finally:
+            self._is_asking = outer
+
+    def step_clock(self, scheduler: int, by: Duration) -> None:
+        """
+        Set a scheduler's clock forth or back.
+
+        Raises:
+            TypeError: *by* is no timedelta and no number.
+            ValueError: It is not finite, or over a hundred years.
+        """
+        if not isinstance(by, timedelta | int | float):
+            raise TypeError(f"by is a timedelta or a number of seconds, not {by!r}")
+        is_back = by < timedelta() if isinstance(by, timedelta) else by < 0
+        span = microseconds_of(-by if is_back else by, "by")
+        self.troubled(scheduler).step_clock(Microseconds(-span if is_back else span))
+
+    def pass_time_until(self, comes: Callable[[T], object], simulated: T, until: Instant) -> bool:
+        """
+        Let everything happen until something has come, or up to a time; say whether it has.
+
+        Raises:
+            TypeError: *comes* cannot be called.
+        """
+        __tracebackhide__ = True
+        check_callable(comes, "comes")
+        while not self._ask(comes, simulated):
+            ahead = self.world.next_at()
+            if ahead is None or ahead > until:
+                self.pass_time(until)
+                return bool(self._ask(comes, simulated))
+            self.pass_time(ahead)
+        return True
 
     def pass_time(self, until: Instant) -> None:
         """
@@ -172,11 +229,17 @@ class Host:
         broken = InvariantBroken(breaches=breaches, seed=self.world.seed, events=shown)
         raise broken from self._raised_by(breaches[0].invariant)
 
-    def add(self, invariant: UserInvariant) -> None:
+    def add(self, holds: Callable[[T], object], simulated: T, name: str) -> None:
         """
         Let one more invariant hold.
+
+        Raises:
+            TypeError: *holds* cannot be called.
+            StoreClosed: The simulation is closed.
         """
         self._check_open()
+        check_callable(holds, "holds")
+        invariant = UserInvariant(name, lambda: self._ask(holds, simulated))
         self._invariants.append(invariant)
         self.world.invariants.add(invariant)
 
@@ -202,6 +265,7 @@ class Host:
                 "time passes already, and this is part of it: no handler and no invariant lets "
                 "more of it pass"
             )
+        self.check_free()
         self._is_passing = True
         try:
             yield
@@ -249,7 +313,12 @@ class Host:
     # The handler is called half-way: a crash may come before what it does, and behind it.
 
     def _before(self, attempt: Attempt) -> Microseconds:
-        lasts = microseconds_of(self._lasts(attempt.context), "lasts")
+        try:
+            lasts = microseconds_of(self._lasts(attempt.context), "lasts")
+        except Exception as error:  # noqa: BLE001 - it is the user's function
+            # Raised where time passes: a scheduler takes it for a failure of its executor.
+            self.world.after(0, partial(_raise, error))
+            lasts = Microseconds(0)
         self._resting[attempt.context.execution_id] = Microseconds(lasts // 2)
         return Microseconds(lasts - lasts // 2)
 
@@ -258,10 +327,36 @@ class Host:
         return self._resting.pop(attempt.context.execution_id, Microseconds(0))
 
 
+def _raise(error: Exception) -> None:
+    raise error
+
+
+def _opening(store: Callable[[Clock], EventStore]) -> Callable[[Clock], EventStore]:
+    if not callable(store):
+        raise TypeError(f"store is what opens a log with a clock, not {store!r}")
+
+    def opened(clock: Clock) -> EventStore:
+        log = store(clock)
+        if not isinstance(log, EventStore):
+            raise TypeError(
+                f"store= returned {log!r}, which is no log; return what open_store does"
+            )
+        if log.wait(0, 0):
+            log.close()
+            raise ValueError("the log is not empty; a simulation begins with one that is")
+        return log
+
+    return opened
+
+
 def _checked(options: dict[str, Any]) -> dict[str, Any]:
     for name in _OURS:
         if name in options:
             raise TypeError(f"a simulation has a {name} of its own; leave {name}= out")
+    # Those that the world needs too; what is no number is refused by the name that the user knows.
+    positive(options["poll_interval"], "poll_interval")
+    positive(options["lease"], "lease")
+    check_integer(options.get("max_concurrent_tasks", _SLOTS), "max_concurrent_tasks")
     return options
 
 

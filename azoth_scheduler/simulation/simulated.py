@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Final, Self
 
-from azoth.clocks import Clock, Instant, Microseconds, datetime_of, instant_of, microseconds_of
+from azoth.clocks import Clock, Instant, datetime_of, instant_of, microseconds_of
 from azoth.events import Event
 from azoth.store import EventStore
 from azoth_scheduler.bell import Bell
@@ -16,7 +16,7 @@ from azoth_scheduler.events import Outcome
 from azoth_scheduler.handlers import TaskHandler
 from azoth_scheduler.health import Health
 from azoth_scheduler.projection import MemoryScheduleProjection
-from azoth_scheduler.simulation.asserting import UserInvariant, check_ran, check_scheduled
+from azoth_scheduler.simulation.asserting import check_ran, check_scheduled
 from azoth_scheduler.simulation.hosting import Duration, Host, Lasting, Wishes
 from azoth_scheduler.simulation.scenarios.playing import open_memory
 from azoth_scheduler.table import ScheduleTable
@@ -244,13 +244,13 @@ class SimulatedScheduler(Tasks):
         What its attempts have done is done, and nobody has been told. A coroutine that waits does
         not go on, but what it has in `finally` runs: Python lets none go without it.
         """
-        self._host.node(scheduler).crash("it is killed")
+        self._host.troubled(scheduler).crash("it is killed")
 
     def restart(self, scheduler: int = 0) -> None:
         """
         Start a scheduler's process again; one that lives is killed first.
         """
-        node = self._host.node(scheduler)
+        node = self._host.troubled(scheduler)
         node.crash("it is restarted")
         node.start()
 
@@ -258,13 +258,13 @@ class SimulatedScheduler(Tasks):
         """
         Stop a scheduler's process, as one that is suspended; its lease runs out meanwhile.
         """
-        self._host.node(scheduler).freeze()
+        self._host.troubled(scheduler).freeze()
 
     def thaw(self, scheduler: int = 0) -> None:
         """
         Let a frozen process go on where it stood.
         """
-        self._host.node(scheduler).thaw()
+        self._host.troubled(scheduler).thaw()
 
     def jump_clock(self, by: Duration, scheduler: int = 0) -> None:
         """
@@ -275,9 +275,7 @@ class SimulatedScheduler(Tasks):
         Raises:
             ValueError: It is no number, or over a hundred years.
         """
-        is_back = by < timedelta() if isinstance(by, timedelta) else by < 0
-        span = microseconds_of(-by if is_back else by, "by")
-        self._host.node(scheduler).step_clock(Microseconds(-span if is_back else span))
+        self._host.step_clock(scheduler, by)
 
     def rebuild(self) -> None:
         """
@@ -290,6 +288,7 @@ class SimulatedScheduler(Tasks):
         """
         __tracebackhide__ = True
         before = self.digest()
+        self._host.check_free()
         self._table = ScheduleTable(self._world.log, MemoryScheduleProjection())
         if self.digest() != before:
             position = len(self._world.events)
@@ -320,6 +319,8 @@ class SimulatedScheduler(Tasks):
 
         Raises:
             AssertionError: It has not; it says what the task did instead.
+            TaskNotFound: There is no such task.
+            ValueError: *at* is naive, *times* is negative, or there is no such outcome.
         """
         __tracebackhide__ = True
         check_ran(self.runs(task_id), task_id, times=times, at=at, outcome=outcome)
@@ -330,6 +331,7 @@ class SimulatedScheduler(Tasks):
 
         Raises:
             AssertionError: It is not; it says what the task is doing.
+            ValueError: *at* is naive.
         """
         __tracebackhide__ = True
         check_scheduled(self.get_task(task_id), task_id, at=at)
@@ -341,9 +343,11 @@ class SimulatedScheduler(Tasks):
         Args:
             holds: Says whether it does; False, or any exception, breaks it.
             name: Names it; its function's name unless given.
+
+        Raises:
+            TypeError: *holds* cannot be called.
         """
-        called = name or getattr(holds, "__name__", "always")
-        self._host.add(UserInvariant(called, lambda: holds(self)))
+        self._host.add(holds, self, name or getattr(holds, "__name__", "always"))
 
     def eventually(
         self,
@@ -368,17 +372,11 @@ class SimulatedScheduler(Tasks):
         """
         __tracebackhide__ = True
         until = Instant(self._world.now() + microseconds_of(within, "within"))
-        while not comes(self):
-            ahead = self._world.next_at()
-            if ahead is not None and ahead <= until:
-                self._host.pass_time(ahead)
-                continue
-            self._host.pass_time(until)
-            if not comes(self):
-                called = name or getattr(comes, "__name__", "it")
-                raise AssertionError(
-                    f"{called!r} has not come by {self.now.isoformat()} (seed {self.seed})"
-                )
+        if not self._host.pass_time_until(comes, self, until):
+            called = name or getattr(comes, "__name__", "it")
+            raise AssertionError(
+                f"{called!r} has not come by {self.now.isoformat()} (seed {self.seed})"
+            )
         return self.now
 
     def check(self) -> None:

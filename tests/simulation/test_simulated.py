@@ -11,7 +11,17 @@ from zoneinfo import ZoneInfo
 import pytest
 from attrs import frozen
 
-from azoth import ANY, Event, EventProcessor, NewEvent, StoreClosed, Write
+from azoth import (
+    ANY,
+    Clock,
+    Event,
+    EventProcessor,
+    EventStore,
+    NewEvent,
+    StoreClosed,
+    Write,
+    open_store,
+)
 from azoth_scheduler import (
     Cron,
     Immediate,
@@ -148,6 +158,37 @@ def test_a_crash_before_the_mail_sends_it_once() -> None:
         simulated.advance(minutes=5)
 
     assert len(mails.sent) == 1
+
+
+@pytest.mark.parametrize("is_coroutine", [False, True])
+def test_a_handler_may_end_and_restart_its_own_process(is_coroutine: bool) -> None:
+    """
+    What it did before that is done, nobody was told, and the next process does it again.
+    """
+    reached: list[str] = []
+
+    def once(ctx: TaskContext) -> None:
+        if not reached:
+            reached.append("the end of its process")
+            simulated.restart()
+
+    def plain(ctx: TaskContext, payload: bytes) -> None:
+        once(ctx)
+
+    async def waits(ctx: TaskContext, payload: bytes) -> None:
+        once(ctx)
+        await asyncio.sleep(1)
+        reached.append(ctx.execution_id)
+
+    fatal = task_handler("fatal")(waits if is_coroutine else plain)
+    with SimulatedScheduler([fatal]) as simulated:
+        simulated.schedule_task(now("fatal"))
+        simulated.advance(60)
+
+        outcomes = [run.outcome for run in simulated.runs("once")]
+        assert outcomes == ["abandoned", "succeeded"]
+        assert simulated.trace.count(" w0 starts") == 2
+    assert len(reached) == 1 + is_coroutine
 
 
 def test_what_a_crash_leaves_the_other_scheduler_does() -> None:
@@ -606,6 +647,30 @@ def test_an_invariant_that_raises_is_broken_where_it_did() -> None:
         simulated.close()
 
 
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda s: s.crash(),
+        lambda s: s.restart(),
+        lambda s: s.rebuild(),
+        lambda s: s.freeze(),
+        lambda s: s.jump_clock(1),
+    ],
+)
+def test_an_invariant_looks_and_changes_nothing(act: Callable[[Any], object]) -> None:
+    """
+    Also what is asked whether it has come: it would be asked for ever.
+    """
+    with SimulatedScheduler([report]) as simulated:
+        simulated.schedule_task(daily())
+        with pytest.raises(RuntimeError, match="changes nothing there"):
+            simulated.eventually(act, within=60)
+        simulated.always(act)
+        with pytest.raises(InvariantBroken, match=r"position 2 .*changes nothing there"):
+            simulated.advance(days=1)
+        simulated.close()
+
+
 def test_what_comes_is_seen_when_it_comes() -> None:
     """
     Time stands where it was seen; what does not come is a failure with its name and the seed.
@@ -645,6 +710,15 @@ def test_an_assertion_says_what_the_task_did_instead() -> None:
 # What is refused.
 
 
+def with_an_event(clock: Clock) -> EventStore:
+    """
+    Open a log that somebody has written to.
+    """
+    store = open_store("memory://", clock=clock)
+    store.append(Write("old", [NewEvent("old", b"")], ANY))
+    return store
+
+
 @pytest.mark.parametrize(
     ("options", "error", "said"),
     [
@@ -661,6 +735,13 @@ def test_an_assertion_says_what_the_task_did_instead() -> None:
         ({"worker_id": "me"}, TypeError, "a worker_id of its own"),
         ({"pole_interval": 1}, TypeError, "pole_interval"),
         ({"poll_interval": 0}, ValueError, "poll_interval"),
+        ({"poll_interval": -1}, ValueError, "poll_interval is -1; give a positive time"),
+        ({"lease": None}, TypeError, "lease is a timedelta"),
+        ({"max_concurrent_tasks": "x"}, TypeError, "max_concurrent_tasks is an integer, not 'x'"),
+        ({"faults": ["append.busy"]}, TypeError, "faults maps names to thousandths"),
+        ({"store": "memory://"}, TypeError, "store is what opens a log with a clock"),
+        ({"store": lambda _: None}, TypeError, "store= returned None, which is no log"),
+        ({"store": with_an_event}, ValueError, "the log is not empty"),
     ],
 )
 def test_a_simulation_that_cannot_be_is_refused(
@@ -704,7 +785,18 @@ def test_handlers_may_come_from_anywhere_and_must_be_handlers() -> None:
         (lambda s: s.thaw("w0"), TypeError, "scheduler"),
         (lambda s: s.jump_clock(float("inf")), ValueError, "by is inf"),
         (lambda s: s.jump_clock(timedelta(days=-50_000)), ValueError, "100 years"),
+        (lambda s: s.jump_clock("x"), TypeError, "by is a timedelta"),
         (lambda s: s.eventually(bool, within=-1), ValueError, "within is -1"),
+        (lambda s: s.eventually(None, within=1), TypeError, "None cannot be called"),
+        (lambda s: s.always(None), TypeError, "None cannot be called"),
+        (lambda s: s.assert_ran("daily", at=datetime(2026, 1, 1)), ValueError, "no time zone"),  # noqa: DTZ001
+        (lambda s: s.assert_ran("daily", times=-1), ValueError, "times is -1"),
+        (lambda s: s.assert_ran("daily", outcome="done"), ValueError, "'done' is no outcome"),
+        (
+            lambda s: s.assert_scheduled("daily", at=datetime(2026, 1, 1)),  # noqa: DTZ001
+            ValueError,
+            "no time zone",
+        ),
     ],
 )
 def test_what_cannot_be_done_is_refused(
@@ -714,10 +806,25 @@ def test_what_cannot_be_done_is_refused(
     And nothing has happened.
     """
     with SimulatedScheduler([report]) as simulated:
+        simulated.schedule_task(daily())
         with pytest.raises(error, match=said):
             act(simulated)
 
         assert simulated.now == datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("lasts", [None, -1, "long"])
+def test_how_long_an_attempt_takes_is_refused_where_time_passes(lasts: Any) -> None:  # noqa: ANN401
+    """
+    What says it is the user's own, and no attempt waits for ever because of it.
+    """
+    with SimulatedScheduler([report], lasts=lambda _: lasts) as simulated:
+        simulated.schedule_task(daily())
+        with pytest.raises((TypeError, ValueError), match="lasts is"):
+            simulated.advance(days=1)
+
+        assert simulated.now == datetime(2026, 1, 1, 9, tzinfo=UTC)
+        simulated.close()
 
 
 def test_what_is_closed_does_nothing_more() -> None:

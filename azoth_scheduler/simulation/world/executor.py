@@ -194,7 +194,12 @@ class SimulatedExecutor:
         jobs = tuple(self._jobs.values())
         self._jobs.clear()
         for job in jobs:
-            if job.performance is not None:
+            if job.performance is None:
+                continue
+            if job.at_work:
+                # It ends its own process; it is closed where it stops.
+                self._later(0, job.performance.close)
+            else:
                 job.performance.close()
 
     def hang(self) -> None:

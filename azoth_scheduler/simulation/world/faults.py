@@ -116,8 +116,11 @@ def check_faults(chances: Mapping[str, int]) -> Mapping[str, int]:
     Return *chances* if each names a fault and says how often it strikes.
 
     Raises:
+        TypeError: It is no mapping, or a chance is no integer.
         ValueError: No fault has the name, or a chance is not from 0 to 1,000.
     """
+    if not isinstance(chances, Mapping):
+        raise TypeError(f"faults maps names to thousandths, not {chances!r}")
     for name, chance in chances.items():
         if name not in FAULTS:
             raise ValueError(f"there is no fault {name!r}; there are {', '.join(FAULTS)}")
