@@ -47,7 +47,7 @@ class SimulatedScheduler(Tasks):
             behind it all done and nobody told.
         faults: How often each kind of fault strikes, in thousandths, by the names in
             `FAULTS`; none unless given. A process that a fault ends starts again after a second.
-        store: Opens the log, with the clock that it is given; in memory unless given.
+        store: Opens the log, an empty one, with the clock that it is given; in memory unless given.
         real_time: Whether handlers may read the machine's clock, and sleep by it.
         **options: Of each `Scheduler`: `default_timeout`, `retry`, `max_concurrent_tasks` …
 

@@ -394,7 +394,7 @@ def test_a_simulation_may_be_driven_by_a_coroutine() -> None:
 
 def test_a_coroutine_that_waits_for_the_world_says_so() -> None:
     """
-    Nothing would ever wake it.
+    Nothing would ever wake it, and it is named.
     """
 
     @task_handler("stuck")
@@ -403,7 +403,7 @@ def test_a_coroutine_that_waits_for_the_world_says_so() -> None:
 
     with SimulatedScheduler([stuck]) as simulated:
         simulated.schedule_task(now("stuck"))
-        with pytest.raises(RuntimeError, match="waits for what no timer brings"):
+        with pytest.raises(RuntimeError, match=r"stuck of 'stuck': it waits for what no timer"):
             simulated.advance(1)
 
 

@@ -35,6 +35,7 @@ class Inherited(datetime):
 CALLS: list[tuple[Callable[[], object], str]] = [
     (lambda: time.sleep(60), "time.sleep"),
     (lambda: time.monotonic_ns() // 1_000, "time.monotonic_ns"),
+    (lambda: time.clock_gettime(time.CLOCK_REALTIME), "time.clock_gettime"),
     (helper, "time.time"),
     (lambda: datetime.now(UTC), "datetime.now"),
     (lambda: Inherited.now(UTC), "Inherited.now"),

@@ -3,7 +3,7 @@ How an attempt is carried out in a simulation: the handler is really called, and
 """
 
 from collections.abc import Callable, Generator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from math import ceil
 from typing import Final, TypeAlias
 
@@ -11,9 +11,9 @@ from attrs import evolve, frozen
 
 from azoth.clocks import Clock
 from azoth_scheduler.execution import Attempt, Finished, carry_out, carry_out_async, stopped
-from azoth_scheduler.handlers import is_coroutine_handler
+from azoth_scheduler.handlers import TaskHandler, is_coroutine_handler
 from azoth_scheduler.simulation.world.looping import Suspended
-from azoth_scheduler.simulation.world.watching import watched
+from azoth_scheduler.simulation.world.watching import name_of, watched
 
 __all__ = ["Carry", "Performance", "Virtually", "plainly"]
 
@@ -37,6 +37,17 @@ def plainly(attempt: Attempt, clock: Clock) -> Performance:
         return finished
     # It names files and lines, and a run is the same on every machine.
     return evolve(finished, traceback=None)
+
+
+@contextmanager
+def _named(handler: TaskHandler) -> Generator[None, None, None]:
+    # What a handler raises is in its result; this is about one that never goes on.
+    try:
+        yield
+    except RuntimeError as error:
+        raise RuntimeError(
+            f"handler {name_of(handler)} of {handler.task_type!r}: {error}"
+        ) from error
 
 
 @frozen
@@ -92,7 +103,7 @@ class Virtually:
         attempt.context.stop.sleep_by(lambda _: attempt.context.cancelled)
         with Suspended(carry_out_async(attempt, clock)) as suspended:
             while True:
-                with self._watching(attempt):
+                with self._watching(attempt), _named(attempt.handler):
                     waits = suspended.go_on()
                 if waits is None:
                     return suspended.result

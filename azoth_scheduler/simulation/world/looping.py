@@ -108,8 +108,8 @@ class _Selector(SelectSelector):
         ready = super().select(0)
         if not ready and timeout is None:
             raise RuntimeError(
-                "a coroutine handler waits for what no timer brings: a simulation has no network "
-                "and no threads; give the handler a double of what it waits for"
+                "it waits for what no timer brings: a simulation has no network and no threads; "
+                "give it a double of what it waits for"
             )
         if not ready and timeout:
             self._loop.waits = timeout

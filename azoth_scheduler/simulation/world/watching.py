@@ -21,7 +21,7 @@ from typing import Any, Final
 from azoth_scheduler.errors import SchedulerError
 from azoth_scheduler.handlers import TaskHandler
 
-__all__ = ["RealTimeUsed", "watched"]
+__all__ = ["RealTimeUsed", "name_of", "watched"]
 
 _CLOCKS: Final = (
     time.time,  # clock: named to be watched for
@@ -30,6 +30,8 @@ _CLOCKS: Final = (
     time.monotonic_ns,  # clock: named to be watched for
     time.perf_counter,  # clock: named to be watched for
     time.perf_counter_ns,  # clock: named to be watched for
+    time.clock_gettime,  # clock: named to be watched for
+    time.clock_gettime_ns,  # clock: named to be watched for
     time.sleep,  # clock: named to be watched for
 )
 _CLOCK_IDS: Final = frozenset(map(id, _CLOCKS))
@@ -64,6 +66,14 @@ class RealTimeUsed(SchedulerError, AssertionError):
         )
 
 
+def name_of(handler: TaskHandler) -> str:
+    """
+    Return the name of a handler's class, or of its function.
+    """
+    name: str = getattr(handler, "__qualname__", type(handler).__qualname__)
+    return name
+
+
 @contextmanager
 def watched(handler: TaskHandler) -> Generator[None, None, None]:
     """
@@ -79,7 +89,7 @@ def watched(handler: TaskHandler) -> Generator[None, None, None]:
             place = f"{frame.f_code.co_filename}:{frame.f_lineno}"
             used.append(
                 RealTimeUsed(
-                    handler=getattr(handler, "__qualname__", type(handler).__qualname__),
+                    handler=name_of(handler),
                     task_type=handler.task_type,
                     call=name,
                     place=place,
