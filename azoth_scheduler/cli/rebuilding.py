@@ -2,6 +2,7 @@
 The commands `rebuild` and `replay`: the schedule table made again, in a file or to compare it.
 """
 
+import sqlite3
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
@@ -31,7 +32,7 @@ def rebuild(file: Path, store: str | None, *, force: bool, as_lines: bool) -> No
     The new rows take the place of the old ones in one transaction, also while schedulers work with
     FILE. A rebuild that was stopped is gone on with by the same command.
     """
-    if file.exists() and not force:
+    if file.exists() and not force and not _is_begun(file):
         raise StoreTrouble(f"{file} exists; --force lets the new table take its place")
     with looking_at(None, store) as log, progress_shown(quiet=as_lines) as progress:
         rebuild_table(log, file, progress=progress)
@@ -57,6 +58,18 @@ def replay(
     tasks and the same history.
     """
     replayed(None, store, "schedule", until=until, every=every, as_lines=as_lines)
+
+
+def _is_begun(file: Path) -> bool:
+    # A rebuild that found no room at its switch leaves its rows beside a file without a table.
+    if not Path(f"{file}.rebuild").exists():
+        return False
+    try:
+        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as opened:
+            (tables,) = opened.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    except sqlite3.Error:
+        return False
+    return not tables
 
 
 def _position_and_digest(file: Path) -> tuple[int, str]:

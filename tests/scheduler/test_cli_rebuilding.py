@@ -129,3 +129,22 @@ def test_a_replay_ends_where_it_is_told(url: str) -> None:
 
     assert [line.split()[0] for line in lines] == ["8", "16", "20"]
     assert run("replay", "--until", "31", url=url).exit_code == 2
+
+
+@pytest.mark.parametrize("left", ["nothing", "a table", "other things"])
+def test_a_rebuild_without_room_goes_on_by_the_same_command(
+    url: str, tmp_path: Path, left: str
+) -> None:
+    """
+    A file without a table is no table that would be lost; anything else takes --force.
+    """
+    file = tmp_path / "table.db"
+    if left == "a table":
+        assert run("rebuild", str(file), url=url).exit_code == 0
+    else:
+        file.write_bytes(b"" if left == "nothing" else b"other things" * 100)
+    assert run("rebuild", str(file), url=url).exit_code == 3
+
+    SqliteScheduleProjection(f"{file}.rebuild").close()
+
+    assert run("rebuild", str(file), url=url).exit_code == (0 if left == "nothing" else 3)
