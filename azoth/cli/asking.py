@@ -21,6 +21,7 @@ from azoth.replay import (
     NeverHolds,
     PositionBeyondHead,
     Rules,
+    SearchReversed,
     deciders,
     projections,
 )
@@ -154,7 +155,7 @@ def answered() -> Generator[None, None, None]:
     """
     try:
         yield
-    except (PositionBeyondHead, BeforeFirstEvent) as error:
+    except (PositionBeyondHead, BeforeFirstEvent, SearchReversed) as error:
         raise click.UsageError(str(error)) from error
     except (HoldsFromStart, NeverHolds) as error:
         click.echo(str(error), err=True)

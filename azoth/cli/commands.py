@@ -17,7 +17,7 @@ from azoth.cli.explaining import what_if, why
 from azoth.cli.exporting import export
 from azoth.cli.importing import import_
 from azoth.cli.letters import dead_letters
-from azoth.cli.opening import NOT_SO, json_option, looking_at, store_arguments
+from azoth.cli.opening import NOT_SO, Commands, json_option, looking_at, store_arguments
 from azoth.cli.output import (
     as_json,
     print_event,
@@ -55,7 +55,7 @@ _CAPABILITIES: Final[dict[str, type]] = {
 _DIGITS_MAX: Final = 19
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="azoth-scheduler")
 def azoth() -> None:
     """

@@ -10,7 +10,7 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from azoth.cli.exporting import chosen_events
+from azoth.cli.exporting import check_positions, chosen_events
 from azoth.cli.opening import json_option, looking_at, store_arguments
 from azoth.cli.output import clean, console, print_json, time_of
 from azoth.cli.progress import progress_shown
@@ -62,6 +62,7 @@ def stats(
     Count events by type, stream, category, hour or day (UTC).
     """
     with looking_at(url, store) as log, progress_shown(quiet=as_lines) as progress:
+        check_positions(log.wait(0, 0), after, until)
         query = Query(stream, category, types)
         counts = _counted(log, query, (after, until), _GROUPS[by], progress)
     rows = sorted(counts.items())[-top:] if by in {"hour", "day"} else counts.most_common(top)

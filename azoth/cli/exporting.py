@@ -18,7 +18,7 @@ from azoth.export_format import BadExport
 from azoth.exporting import export_lines
 from azoth.store import Progress
 
-__all__ = ["STANDARD", "chosen_events", "export"]
+__all__ = ["STANDARD", "check_positions", "chosen_events", "export"]
 
 STANDARD: Final = "-"
 """The name of standard output, and of standard input."""
@@ -39,6 +39,21 @@ def chosen_events(command: F) -> F:
     ):
         command = option(command)
     return command
+
+
+def check_positions(head: int, after: int, until: int | None) -> None:
+    """
+    Check the part of a log that was asked for.
+
+    Raises:
+        click.UsageError: The log ends before it, or it ends before it begins.
+    """
+    wanted = max(after, until or 0)
+    if wanted > head:
+        there = f"the log ends at {head}" if head else "the log is empty"
+        raise click.UsageError(f"there is no position {wanted}; {there}")
+    if until is not None and until < after:
+        raise click.UsageError(f"nothing lies behind {after} and up to {until}; give more --until")
 
 
 @click.command(short_help="Write the log as JSON lines.")
@@ -71,7 +86,7 @@ def export(
     packed = packed or file.endswith(".gz")
     with looking_at(url, store) as log:
         head = log.wait(0, 0)
-        _check_positions(head, after, until)
+        check_positions(head, after, until)
         query = Query(stream, category, types)
 
         def lines(written: Iterator[bytes], progress: Progress | None) -> Iterator[bytes]:
@@ -86,13 +101,6 @@ def export(
         with progress_shown(quiet=as_lines) as progress:
             _write(UnfinishedFile(path, packed=packed), lambda done: lines(done, progress))
     _tell(path, as_lines=as_lines)
-
-
-def _check_positions(head: int, after: int, until: int | None) -> None:
-    wanted = max(after, until or 0)
-    if wanted > head:
-        there = f"the log ends at {head}" if head else "the log is empty"
-        raise click.UsageError(f"there is no position {wanted}; {there}")
 
 
 def _path_of(file: str, *, force: bool) -> Path:

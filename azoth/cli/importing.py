@@ -17,7 +17,7 @@ from azoth.cli.exporting import STANDARD
 from azoth.cli.opening import StoreTrouble, json_option, named, opened, store_arguments, target_at
 from azoth.cli.output import print_json
 from azoth.cli.progress import progress_shown
-from azoth.export_format import read_lines
+from azoth.export_format import BadExport, read_lines
 from azoth.importing import append_export, import_log
 from azoth.store import Progress
 
@@ -37,20 +37,34 @@ def import_(file: str, url: str | None, store: str | None, *, append: bool, as_l
 
     Positions, versions and times are kept, so the store must be new or hold the begin of the same
     log; an import that was stopped is gone on with by the same command. With --append the events
-    get new ones, at the end of any log. A file is checked whole before anything is written.
+    get new ones, at the end of any log. A file is checked whole before anything is written;
+    standard input cannot be.
     """
     where = named(url, store)
     target = opened(where, None) if append else target_at(where)
     with target as log, progress_shown(quiet=as_lines) as progress:
         if file != STANDARD:
             _check(file, progress)
-        with _lines(file) as lines:
+        with _lines(file) as lines, _unchecked(file):
             done = (append_export if append else import_log)(log, lines, progress=progress)
         head = log.wait(0, 0)
     if as_lines:
         print_json({"events": done.events, "new": done.new, "head": head})
     else:
         click.echo(f"{done.events} events, {done.new} of them new; head {head}", err=True)
+
+
+@contextmanager
+def _unchecked(file: str) -> Generator[None, None, None]:
+    try:
+        yield
+    except BadExport as error:
+        if file != STANDARD:
+            raise
+        raise StoreTrouble(
+            f"{error}; events that stand before may be in the store already, for standard input "
+            "is not checked first"
+        ) from error
 
 
 def _check(file: str, progress: Progress) -> None:

@@ -135,7 +135,10 @@ def _print(found: Sequence[tuple[str, Letter]]) -> None:
 
 def _handlers(target: str) -> Sequence[EventHandler]:
     found = object_named(target)
-    made = found() if callable(found) else found
+    try:
+        made = found() if callable(found) else found
+    except Exception as error:
+        raise click.UsageError(f"{target}() failed: {type(error).__name__}: {error}") from error
     if not isinstance(made, Sequence):
         raise click.UsageError(f"{target} is {made!r}; name a list of handlers")
     return cast("Sequence[EventHandler]", made)

@@ -19,6 +19,7 @@ from azoth.urls import STORES, open_store, parse_url
 __all__ = [
     "NOT_SO",
     "UNUSABLE",
+    "Commands",
     "StoreTrouble",
     "json_option",
     "looking_at",
@@ -38,6 +39,21 @@ _INTERRUPTED: Final = 130
 _ON_DISK: Final = ("sqlite", "lmdb")
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Commands(click.Group):
+    """
+    End with the exit code of what was interrupted, wherever that strikes.
+    """
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - whatever a command returns
+        """
+        Run the command that was named.
+        """
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise SystemExit(_INTERRUPTED) from None
 
 
 class StoreTrouble(click.ClickException):

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, cast
 
 import click
+from attrs import fields, has
 
 from azoth.cli.asking import (
     PLACE,
@@ -20,12 +21,14 @@ from azoth.cli.asking import (
     snapshots_option,
 )
 from azoth.cli.opening import NOT_SO, json_option, looking_at, store_arguments
-from azoth.cli.output import as_json, clean, print_event_line, print_json
+from azoth.cli.output import as_json, clean, print_event_line, print_json, time_of
+from azoth.clocks import Instant
 from azoth.events import Event
 from azoth.projections import Tabular
 from azoth.replay import ABSENT, Difference, Place, Snapshots, state_at
 from azoth.replay import bisect as bisect_log
 from azoth.replay import diff as diff_places
+from azoth.replay.field_changes import is_instant
 
 __all__ = ["at", "bisect", "diff"]
 
@@ -131,9 +134,9 @@ def bisect(
     """
     Find the first event after which something holds of a projection; exit with 1 if there is none.
 
-    Give a function that takes the projection, or with --key a field of a row: enabled=false.
+    Give a function that takes the projection, or with --key a field of a row: paused=true.
     """
-    predicate = object_named(what) if key is None else _field_is(key, what)
+    predicate = _function(what) if key is None else _field_is(key, what)
     factory = projection_named(projection)
     with looking_at(url, store) as log, answered():
         event = bisect_log(
@@ -158,7 +161,7 @@ def _show(event: Event, *, as_lines: bool) -> None:
 def _field_is(key: str, words: str) -> Callable[[Tabular], bool]:
     path, separator, text = words.partition("=")
     if not separator:
-        raise click.UsageError(f"{words!r} is no FIELD=VALUE, such as enabled=false")
+        raise click.UsageError(f"{words!r} is no FIELD=VALUE, such as paused=true")
     try:
         wanted = json.loads(text)
     except ValueError:
@@ -168,10 +171,42 @@ def _field_is(key: str, words: str) -> Callable[[Tabular], bool]:
     def holds(projection: Tabular) -> bool:
         if key not in projection.rows:
             return False
-        found: Any = json_of(projection.rows[key])
+        found: Any = projection.rows[key]
         for name in names:
-            found = cast("Mapping[str, Any]", found).get(name) if isinstance(found, dict) else None
-        return bool(found == wanted)
+            found = _part(found, name)
+        return bool(json_of(found) == wanted)
+
+    return holds
+
+
+def _part(value: object, name: str) -> object:
+    # Of the value and not of its JSON, which leaves out what is as at the beginning.
+    if isinstance(value, Mapping):
+        return cast("Mapping[str, object]", value).get(name)
+    kind = type(value)
+    if not has(kind):
+        return None
+    names = [field.name for field in fields(kind)]
+    if name not in names:
+        raise click.UsageError(f"there is no field {name!r}; there are {', '.join(names)}")
+    return getattr(value, name)
+
+
+def _function(what: str) -> Callable[[Tabular], bool]:
+    if "=" in what:
+        raise click.UsageError(f"{what!r} is a field of a row; name the row by --key")
+    function = object_named(what)
+    if not callable(function):
+        raise click.UsageError(f"{what!r} is no function; name one that takes the projection")
+
+    def holds(projection: Tabular) -> bool:
+        try:
+            return bool(function(projection))
+        except Exception as error:
+            kind = type(error).__name__
+            raise click.UsageError(
+                f"{what} failed at position {projection.position}: {kind}: {error}"
+            ) from error
 
     return holds
 
@@ -194,4 +229,17 @@ def _side(row: object) -> Any:  # noqa: ANN401 - JSON
 
 
 def _text_of(row: object) -> str:
-    return json.dumps(json_of(row), ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(_with_times("", json_of(row)), ensure_ascii=False, separators=(",", ":"))
+
+
+def _with_times(name: str, value: Any) -> Any:  # noqa: ANN401 - JSON
+    match value:
+        case dict():
+            entries = cast("dict[str, Any]", value).items()
+            return {each: _with_times(each, entry) for each, entry in entries}
+        case list():
+            return [_with_times(name, entry) for entry in value]
+        case int() if is_instant(name, value):
+            return time_of(Instant(value))
+        case _:
+            return value

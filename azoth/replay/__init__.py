@@ -12,6 +12,7 @@ from azoth.replay.errors import (
     NeverHolds,
     PositionBeyondHead,
     ReplayError,
+    SearchReversed,
     UnknownPlugin,
 )
 from azoth.replay.explaining import Explanation, Step, why
@@ -43,6 +44,7 @@ __all__ = [
     "ReplayError",
     "RowDifference",
     "Rules",
+    "SearchReversed",
     "Snapshots",
     "Snapshottable",
     "Step",

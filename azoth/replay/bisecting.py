@@ -12,7 +12,7 @@ from attrs import frozen
 from azoth.events import Event
 from azoth.following import iterate_pages
 from azoth.projections import Projection
-from azoth.replay.errors import HoldsFromStart, NeverHolds
+from azoth.replay.errors import HoldsFromStart, NeverHolds, SearchReversed
 from azoth.replay.past import state_at
 from azoth.replay.places import place_in
 from azoth.replay.replaying import replay
@@ -52,10 +52,13 @@ def bisect(
     Raises:
         HoldsFromStart: It holds at *after* already.
         NeverHolds: It does not hold at *until*; with *linear*, at no position.
+        SearchReversed: *until* lies before *after*.
         PositionBeyondHead: The log ends before *after* or *until*.
         BeforeFirstEvent: Nothing had been recorded at one of these times.
     """
     low, high = place_in(store, after), place_in(store, until)
+    if high < low:
+        raise SearchReversed(after=low, until=high)
     search = _Search(store, projection_factory, predicate, snapshots or Snapshots())
     if search.holds(low):
         raise HoldsFromStart(after=low)

@@ -3,7 +3,8 @@ What can be wrong with a question about the past.
 
 ```
 AzothError
-  ReplayError: PositionBeyondHead, BeforeFirstEvent, HoldsFromStart, NeverHolds, UnknownPlugin
+  ReplayError: PositionBeyondHead, BeforeFirstEvent, HoldsFromStart, NeverHolds, SearchReversed,
+    UnknownPlugin
 ```
 """
 
@@ -18,6 +19,7 @@ __all__ = [
     "NeverHolds",
     "PositionBeyondHead",
     "ReplayError",
+    "SearchReversed",
     "UnknownPlugin",
 ]
 
@@ -102,8 +104,25 @@ class NeverHolds(ReplayError):
             return f"the predicate holds at no position up to {self.until}"
         return (
             f"the predicate does not hold at position {self.until}, the end of the search; if it "
-            "held for a while in between, search linearly"
+            "held for a while in between, search linearly (--linear)"
         )
+
+
+@define(kw_only=True, slots=False)
+class SearchReversed(ReplayError):
+    """
+    Say that a search is to end before it begins.
+
+    Attributes:
+        after: The position to begin after.
+        until: The position to end at.
+    """
+
+    after: int
+    until: int
+
+    def __str__(self) -> str:
+        return f"the search is to begin after {self.after} and to end at {self.until}; end it later"
 
 
 @define(kw_only=True, slots=False)

@@ -10,7 +10,7 @@ from attrs import AttrsInstance, fields, frozen, has
 
 from azoth.clocks import INSTANT_MAX, Instant, datetime_of
 
-__all__ = ["ABSENT", "FieldChange", "changes_between"]
+__all__ = ["ABSENT", "FieldChange", "changes_between", "is_instant"]
 
 
 class _Absent:
@@ -49,11 +49,24 @@ class FieldChange:
         return f"{self.path or 'value'}: {before} → {after}"
 
 
+def is_instant(path: str, value: int) -> bool:
+    """
+    Say whether a field holds an instant, by the names that instants have everywhere here.
+    """
+    return path.endswith(_INSTANTS) and 0 <= value <= INSTANT_MAX
+
+
 def _in_words(path: str, value: object) -> str:
-    # By the names that instants have everywhere here: nobody reads microseconds.
-    if isinstance(value, int) and path.endswith(_INSTANTS) and 0 <= value <= INSTANT_MAX:
+    # Nobody reads microseconds.
+    if isinstance(value, int) and is_instant(path, value):
         return datetime_of(Instant(value)).isoformat()
-    return repr(value)
+    return repr(value) if not _is_attrs(value) else _row_in_words(value)
+
+
+def _row_in_words(row: Any) -> str:  # noqa: ANN401 - any row
+    names = [field.name for field in fields(type(row)) if getattr(row, field.name) != field.default]
+    words = (f"{name}={_in_words(name, getattr(row, name))}" for name in names)
+    return f"{type(row).__name__}({', '.join(words)})"
 
 
 def changes_between(before: object, after: object) -> tuple[FieldChange, ...]:

@@ -4,6 +4,7 @@ The group of all commands.
 
 import click
 
+from azoth.cli.opening import Commands
 from azoth_scheduler.cli.changing import backfill, cancel, pause, resume, trigger
 from azoth_scheduler.cli.checking import check
 from azoth_scheduler.cli.demonstrating import demo
@@ -18,7 +19,7 @@ from azoth_scheduler.cli.simulating import simulate
 __all__ = ["azoth_scheduler"]
 
 
-class _InOrder(click.Group):
+class _InOrder(Commands):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's
         # By use, not by the alphabet: what comes first is what a stranger tries first.
         return list(self.commands)

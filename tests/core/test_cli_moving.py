@@ -289,6 +289,7 @@ def test_no_log_is_taken_over_where_somebody_is_at_work(filled: str, tmp_path: P
         (["stats", "--by", "colour"], "colour"),
         (["dead-letters", "retry", "c", "--handlers", "x:y"], "name one letter"),
         (["dead-letters", "retry", "c", "--all", "--handlers", "x:y"], "names nothing"),
+        (["dead-letters", "retry", "c", "--all", "--handlers", "json:loads"], "loads() failed"),
     ],
 )
 def test_bad_input_is_said_in_a_sentence(filled: str, arguments: list[str], words: str) -> None:
@@ -300,6 +301,52 @@ def test_bad_input_is_said_in_a_sentence(filled: str, arguments: list[str], word
     assert result.exit_code in {2, 3}
     assert words in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_a_part_that_ends_before_it_begins_is_not_understood(tmp_path: Path) -> None:
+    """
+    Nothing is written for it.
+    """
+    source, file = f"sqlite:///{tmp_path}/source.db", tmp_path / "log"
+    with open_store(source) as store:
+        store.append(Write("a", [NewEvent("T", b"")] * 3, ANY))
+
+    refused = run("export", str(file), "--after", "3", "--until", "1", source)
+
+    assert (refused.exit_code, file.exists()) == (2, False)
+    assert "nothing lies behind 3 and up to 1" in refused.stderr
+    for bounds in (["--after", "3", "--until", "1"], ["--until", "4"]):
+        assert run("stats", *bounds, source).exit_code == 2
+
+
+def test_of_standard_input_it_is_said_that_it_was_not_checked(tmp_path: Path) -> None:
+    """
+    What stood before the wrong line may be written.
+    """
+    source, other = f"sqlite:///{tmp_path}/source.db", f"sqlite:///{tmp_path}/other.db"
+    with open_store(source) as store:
+        store.append(Write("a", [NewEvent("T", b"")] * 3, ANY))
+    exported = run("export", "-", source).stdout_bytes
+
+    refused = CliRunner().invoke(azoth, ["import", "-", other], input=exported[:-20])
+
+    assert refused.exit_code == 3
+    assert "standard input is not checked first" in refused.stderr
+
+
+def test_an_interrupt_has_its_exit_code_wherever_it_strikes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Before a store is open too.
+    """
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("azoth.cli.exporting.looking_at", interrupted)
+
+    assert run("export", str(tmp_path / "log"), "memory://").exit_code == 130
 
 
 COPIES: Final = """

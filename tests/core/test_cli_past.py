@@ -3,6 +3,7 @@ The commands about the past, on the log of a scheduler: they know it by its plug
 """
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,65 @@ def test_the_event_that_made_it_so_is_found(
     assert (never.exit_code, "does not hold" in never.stderr) == (1, True)
     always = run("bisect", "task_id=once", "--key", "task once", "--after", "2", scheduled)
     assert (always.exit_code, "holds already" in always.stderr) == (1, True)
+
+
+def test_a_field_is_searched_for_by_its_value(scheduled: str) -> None:
+    """
+    A value that a row begins with is one too, and a field that rows do not have is named.
+    """
+    scheduler = ["--key", "task daily", "--json", scheduled]
+    with open_store(scheduled) as store:
+        Scheduler(store).resume_task("daily")
+
+    (resumed,) = rows(run("bisect", "paused=false", "--after", "5", *scheduler))
+    assert resumed["type"] == "TaskResumed"
+    (first,) = rows(run("bisect", "definition.task_type=report", *scheduler))
+    assert first["position"] == 1
+    typo = run("bisect", "pausd=true", *scheduler)
+    assert typo.exit_code == 2
+    assert "no field 'pausd'; there are task_id" in typo.stderr
+    deeper = run("bisect", "task_id.deeper=1", *scheduler)
+    assert deeper.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["asked:fails"], "asked:fails failed at position 0: KeyError: 'x'"),
+        (["asked:NUMBER"], "'asked:NUMBER' is no function"),
+        (["paused=true"], "name the row by --key"),
+        (["asked:never", "--after", "3", "--until", "1"], "to begin after 3 and to end at 1"),
+    ],
+)
+def test_a_search_that_cannot_be_made_is_not_understood(
+    scheduled: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    words: str,
+) -> None:
+    """
+    Exit code 1 would say that nothing was found.
+    """
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(sys.modules, "asked", raising=False)
+    (tmp_path / "asked.py").write_text(
+        "NUMBER = 1\ndef fails(table): raise KeyError('x')\ndef never(table): return False\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+
+    refused = run("bisect", *arguments, scheduled)
+
+    assert refused.exit_code == 2, refused.output
+    assert words in refused.stderr
+
+
+def test_people_are_shown_times(scheduled: str) -> None:
+    """
+    Not microseconds: in rows, and in rows that are new.
+    """
+    assert '"created_at":"2026-01-01T00:00:00.000000Z"' in run("at", "1", scheduled).stdout
+    assert "created_at=2026-01-01T00:00:00+00:00" in run("diff", "0", "1", scheduled).stdout
 
 
 def test_a_state_is_explained_by_its_events(scheduled: str) -> None:
