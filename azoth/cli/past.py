@@ -232,14 +232,12 @@ def _text_of(row: object) -> str:
     return json.dumps(_with_times("", json_of(row)), ensure_ascii=False, separators=(",", ":"))
 
 
-def _with_times(name: str, value: Any) -> Any:  # noqa: ANN401 - JSON
-    match value:
-        case dict():
-            entries = cast("dict[str, Any]", value).items()
-            return {each: _with_times(each, entry) for each, entry in entries}
-        case list():
-            return [_with_times(name, entry) for entry in value]
-        case int() if is_instant(name, value):
-            return time_of(Instant(value))
-        case _:
-            return value
+def _with_times(name: str, value: object) -> object:
+    if isinstance(value, dict):
+        entries = cast("dict[str, object]", value).items()
+        return {each: _with_times(each, entry) for each, entry in entries}
+    if isinstance(value, list):
+        return [_with_times(name, item) for item in cast("list[object]", value)]
+    if isinstance(value, int) and is_instant(name, value):
+        return time_of(Instant(value))
+    return value

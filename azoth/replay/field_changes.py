@@ -60,10 +60,10 @@ def _in_words(path: str, value: object) -> str:
     # Nobody reads microseconds.
     if isinstance(value, int) and is_instant(path, value):
         return datetime_of(Instant(value)).isoformat()
-    return repr(value) if not _is_attrs(value) else _row_in_words(value)
+    return repr(value) if not _is_attrs(value) else _row_in_words(cast("AttrsInstance", value))
 
 
-def _row_in_words(row: Any) -> str:  # noqa: ANN401 - any row
+def _row_in_words(row: AttrsInstance) -> str:
     names = [field.name for field in fields(type(row)) if getattr(row, field.name) != field.default]
     words = (f"{name}={_in_words(name, getattr(row, name))}" for name in names)
     return f"{type(row).__name__}({', '.join(words)})"
