@@ -85,9 +85,9 @@ def show_year(tasks: int, days: int) -> None:
         simulated.advance(timedelta(days=days))
         wall, cpu = perf_counter() - began, process_time() - spent
         runs = sum(task.totals.succeeded for task in simulated.list_tasks())
-        steps, events = simulated.world.steps, len(simulated.events)
+        events = len(simulated.events)
     print(
-        f"{days} days of {tasks:,} cron tasks: {runs:,} runs, {events:,} events, {steps:,} steps "
+        f"{days} days of {tasks:,} cron tasks: {runs:,} runs, {events:,} events "
         f"in {wall:.1f} s ({cpu:.1f} s of one core)"
     )
     print(f"  {runs / cpu:8,.0f} runs/s")
