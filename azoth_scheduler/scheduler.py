@@ -341,9 +341,11 @@ class Scheduler(Tasks):
             spent = self._clock.monotonic() - began
             if not self._worker.busy or spent >= grace:
                 return not self._worker.busy
-            if spent >= grace * 3 // 4:
+            asks = grace * 3 // 4
+            if spent >= asks:
                 self._worker.ask_to_stop()
-            yield min(self._pause(looks_at), _seconds(grace - spent), 0.1)
+            # Whatever ends meanwhile rings the bell.
+            yield min(self._pause(looks_at), _seconds((asks if spent < asks else grace) - spent))
 
     def close(self) -> None:
         """

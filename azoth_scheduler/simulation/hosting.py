@@ -10,6 +10,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 
 from attrs import field, frozen
 
+from azoth._collecting import collecting_seldom
 from azoth.clocks import Clock, Instant, Microseconds, datetime_of, instant_of, microseconds_of
 from azoth.errors import StoreClosed
 from azoth.events import check_integer
@@ -205,7 +206,7 @@ class Host:
         """
         __tracebackhide__ = True
         self._check_open()
-        with self._passing():
+        with self._passing(), collecting_seldom():
             self.world.run(until)
         self.judge()
 

@@ -320,7 +320,8 @@ def test_a_store_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch)
     Its sentence says what to install.
     """
     monkeypatch.setitem(sys.modules, "lmdb", None)
-    monkeypatch.delitem(sys.modules, "azoth_lmdb.store", raising=False)
+    for name in [name for name in sys.modules if name.startswith("azoth_lmdb")]:
+        monkeypatch.delitem(sys.modules, name)
     # Another test may have opened one.
     urls._factory.cache_clear()
     result = simulate("--store", "lmdb")

@@ -17,6 +17,7 @@ from typing import Final
 
 from attrs import frozen
 
+from azoth._collecting import collecting_seldom
 from azoth.clocks import Clock, Instant
 from azoth.events import NewEvent, Write
 from azoth.projector import Projector
@@ -105,7 +106,7 @@ def play(
         open_log: Opens a new log; the answer is the same for each store (R3).
         keeps_trace: Whether all that happens is told line by line.
     """
-    with _silence(), ExitStack() as held:
+    with _silence(), collecting_seldom(), ExitStack() as held:
         playing = _Play(scenario, open_log, Trace(keeps=keeps_trace), held)
         held.enter_context(playing.world.store)
         playing.play()

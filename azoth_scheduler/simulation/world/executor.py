@@ -41,6 +41,7 @@ class JournalEntry:
         begun_at: When its handler was called, by the true time.
         outcomes: How it ended, each time that its handler came back; more than one is a fault of
             the executor.
+        completed_at: When, each time, by the clock of its machine.
         reports: How often its scheduler was told.
     """
 
@@ -48,6 +49,7 @@ class JournalEntry:
     scheduler: str
     begun_at: Instant
     outcomes: list[str] = field(factory=list[str])
+    completed_at: list[Instant] = field(factory=list[Instant])
     reports: int = 0
 
 
@@ -274,6 +276,7 @@ class SimulatedExecutor:
         ran = Microseconds(job.clock.monotonic() - job.attempt.started)
         job.ended = ended = evolve(finished, completed_at=job.clock.now(), duration=ran)
         job.entry.outcomes.append(ended.outcome)
+        job.entry.completed_at.append(ended.completed_at)
         match job.fate:
             case "lost":
                 # It takes its slot, as one does whose thread has hung.

@@ -8,6 +8,7 @@ were given, and with the journal of the executors.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, TypeAlias
 
+from azoth.clocks import Instant
 from azoth.events import Appended, Event, Write
 from azoth.following import iterate
 from azoth.store import EventStore
@@ -167,3 +168,11 @@ def outcomes_are_true(journal: Journal, told: Mapping[int, SchedulerEvent]) -> W
         elif event.outcome not in entry.outcomes:
             what = f"{event.execution_id} {event.outcome}, in truth {entry.outcomes}"
             yield "C14", position, what
+        elif not any(_is_when(event, at) for at in entry.completed_at):
+            what = f"{event.execution_id} ended at {entry.completed_at}, not at what is told"
+            yield "C6", position, f"{what}: {event.completed_at}"
+
+
+def _is_when(event: TaskExecuted, completed_at: Instant) -> bool:
+    # It lies between the start and the moment of writing, whatever the clock of its machine says.
+    return event.completed_at == min(max(completed_at, event.started_at), event.at)

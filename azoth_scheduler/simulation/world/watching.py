@@ -7,6 +7,7 @@ does for itself, such as the time of a log record, is passed over. While a profi
 that uses the same hook, nobody is watched.
 """
 
+import gc
 import sys
 import time
 from collections.abc import Generator
@@ -102,11 +103,16 @@ def watched(handler: TaskHandler) -> Generator[None, None, None]:
         # Somebody measures, and there is one hook.
         yield
         return
+    # A collection calls whoever listens to it, and that is not the handler's doing.
+    collects = gc.isenabled()
+    gc.disable()
     sys.setprofile(look)
     try:
         yield
     finally:
         sys.setprofile(None)
+        if collects:
+            gc.enable()
     if used:
         raise used[0]
 
