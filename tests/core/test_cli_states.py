@@ -16,6 +16,8 @@ from azoth import ANY, LeaseStore, NewEvent, Write, open_store
 from azoth.cli.commands import azoth
 from azoth.clocks import INSTANT_MAX
 
+pytestmark = pytest.mark.uncovered
+
 STATES: Final = ("empty", "missing", "damaged", "newer", "in use")
 
 COMMANDS: Final[Mapping[str, tuple[Sequence[str], Sequence[int]]]] = {

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.uncovered
+
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "simulation.py"
 
 
