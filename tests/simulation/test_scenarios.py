@@ -25,10 +25,10 @@ from tests.house.sources import ROOT
 
 pytestmark = pytest.mark.uncovered
 
-PARTS: Final = 8
+PARTS: Final = 40
 """So that several workers share the work."""
 
-SEEDS_OF_A_PART: Final = 250
+SEEDS_OF_A_PART: Final = 50
 SAMPLE: Final = range(100, 112)
 FEW: Final = SAMPLE[:6]
 
