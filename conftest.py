@@ -7,6 +7,7 @@ What every test and every doctest of the repository shares.
 import os
 import sys
 from collections.abc import Iterator
+from inspect import signature
 from pathlib import Path
 
 import pytest
@@ -66,7 +67,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
         return None
     sys.settrace(None)
     arguments = pyfuncitem.funcargs
-    names = pyfuncitem._fixtureinfo.argnames
+    names = signature(pyfuncitem.obj).parameters
     pyfuncitem.obj(**{name: arguments[name] for name in names})
     return True
 
