@@ -68,12 +68,21 @@ class _Narrator:
 
     def __init__(self) -> None:
         self._act = ""
+        self._counted = 0
 
     def lines(self, scene: Scene) -> Sequence[_Line]:
         batch = {task.task_id for task in scene.batch}
         new_act = [] if scene.act == self._act else [_of_act(scene)]
         self._act = scene.act
-        return [*new_act, *_of_news(scene, batch), *_of_batch(scene, batch)]
+        return [*new_act, *_of_news(scene, batch), *_of_batch(scene, batch), *self._all(scene)]
+
+    def _all(self, scene: Scene) -> Iterable[_Line]:
+        # By the tasks alone: they are read before the news, which may hold the last success.
+        size = len(scene.batch)
+        if size > self._counted and not _still_open(scene):
+            self._counted = size
+            text = f"all {size} files are counted"
+            yield _Line(seconds=scene.elapsed, who=_BATCH, text=text, kind="succeeded")
 
 
 def _of_act(scene: Scene) -> _Line:
@@ -116,9 +125,6 @@ def _of_batch(scene: Scene, batch: set[str]) -> Iterable[_Line]:
     if lost := kinds.count("abandoned"):
         text = f"{counted(lost, 'attempt')} abandoned: the worker is dead; due again at once"
         yield _Line(seconds=scene.elapsed, who=_BATCH, text=text, kind="abandoned")
-    if kinds.count("succeeded") and not _still_open(scene):
-        text = f"all {len(batch)} files are counted"
-        yield _Line(seconds=scene.elapsed, who=_BATCH, text=text, kind="succeeded")
 
 
 def _still_open(scene: Scene) -> int:

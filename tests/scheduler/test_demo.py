@@ -215,6 +215,7 @@ def test_what_an_onlooker_reads_are_lines(played: Played) -> None:
     runs = played.result.runs["call-service"]
     _, second = [run.attempt for run in runs if run.outcome == "failed"]
     assert any(f"call-service     attempt {second} failed" in line for line in lines)
+    assert any("files are counted" in line for line in lines)
     assert "\x1b" not in text
     assert len(lines) < 60
 
