@@ -28,6 +28,7 @@ from azoth.events import (
     check_name,
 )
 from azoth.records import encode_metadata
+from azoth.restoring import LogEnd
 from azoth.streams import (
     ANY,
     Expected,
@@ -113,30 +114,10 @@ class Admitted(NamedTuple):
     answer: Appended
 
 
-class LogState(Protocol):
+class LogState(LogEnd, Protocol):
     """
     Be what `admit` asks of a store, under its write lock.
     """
-
-    @property
-    def head(self) -> int:
-        """
-        Return the position of the last event; 0 for an empty log.
-        """
-        ...
-
-    @property
-    def recorded_at(self) -> int:
-        """
-        Return the time of the last event; 0 for an empty log.
-        """
-        ...
-
-    def version(self, stream: str) -> int:
-        """
-        Return the version of *stream*; 0 for a missing one.
-        """
-        ...
 
     def checkpoint(self, consumer: str) -> int:
         """

@@ -19,6 +19,19 @@ from azoth_scheduler.errors import InvalidSchedule
 from azoth_scheduler.schedules import Cron
 from azoth_scheduler.simulation.oracle.cron import Reference, expand
 from azoth_scheduler.simulation.oracle.zones import clock_changes, local
+from azoth_scheduler.testing._drawn_crons import (
+    DAYS,
+    HOURS,
+    MINUTES,
+    MONTHS,
+    NIGHT_HOURS,
+    SECONDS,
+    SPECIAL_DAYS,
+    SPECIAL_WEEKDAYS,
+    WEEKDAYS,
+    joined,
+    numbers,
+)
 
 pytestmark = pytest.mark.uncovered
 
@@ -55,50 +68,6 @@ many: Final = settings(max_examples=2 * profile.max_examples)
 soak: Final = settings(max_examples=20_000, suppress_health_check=[HealthCheck.too_slow])
 
 
-@st.composite
-def items(draw: st.DrawFn, low: int, high: int, end: int) -> str:
-    """
-    Draw a number, a range, a step or a range with one.
-    """
-    first = draw(st.integers(low, high))
-    last = draw(st.integers(first, high))
-    step = draw(st.integers(1, (high - low) // 2 + 3))
-    forms = [f"{first}", f"{first}-{last}", f"{first}-{last}/{step}", f"*/{step}"]
-    if first <= end:
-        forms.append(f"{first}/{step}")
-    return draw(st.sampled_from(forms))
-
-
-def numbers(low: int, high: int, end: int) -> st.SearchStrategy[str]:
-    """
-    Draw a field of numbers: a star, or a list of up to three items.
-    """
-    listed = st.lists(items(low, high, end), min_size=1, max_size=3).map(",".join)
-    return st.sampled_from(["*", "?"]) | listed
-
-
-MINUTES: Final = numbers(0, 59, 59)
-# Readings that change with the clock lie around midnight and until four.
-HOURS: Final = numbers(0, 23, 23) | st.sampled_from(["0", "1", "2", "3", "1-3", "23,0", "*"])
-NIGHT_HOURS: Final = st.sampled_from(["0", "1", "2", "0-3", "22,23", "*", "*/2"])
-DAYS: Final = st.just("*") | numbers(1, 31, 31)
-SPECIAL_DAYS: Final = DAYS | st.sampled_from(["L", "LW", "L,15", "LW,1"])
-MONTHS: Final = st.just("*") | numbers(1, 12, 12) | st.sampled_from(["JAN-mar", "oct,NOV"])
-WEEKDAYS: Final = st.just("*") | numbers(0, 7, 6) | st.sampled_from(["mon-FRI", "5-7", "*/7"])
-SPECIAL_WEEKDAYS: Final = WEEKDAYS | st.sampled_from(
-    ["5L", "0L,7", "1#2", "SUN#1", "3#5", "friL,1"]
-)
-
-
-def joined(*fields: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    """
-    Draw an expression from its fields.
-    """
-    return st.tuples(*fields).map(" ".join)
-
-
-# The slow evaluator tries each second of an hour, so not every expression fires each second.
-SECONDS: Final = st.sampled_from(["0", "0", "30", "*/20", "7-9", "59/15", "1,2,58-59", "*"])
 SIX: Final = joined(SECONDS, MINUTES, HOURS, SPECIAL_DAYS, MONTHS, SPECIAL_WEEKDAYS)
 OPTIONS: Final = st.fixed_dictionaries(
     {
