@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Final, get_args
 
+from attrs import define
+
 from azoth.clocks import instant_of
 from azoth.events import check_integer
 from azoth_scheduler.errors import SchedulerError
@@ -19,6 +21,7 @@ __all__ = ["InvariantBroken", "UserInvariant", "check_callable", "check_ran", "c
 _SHOWN_MAX: Final = 5
 
 
+@define(kw_only=True, slots=False)
 class InvariantBroken(SchedulerError, AssertionError):
     """
     Say what does not hold in a simulation, where that is seen, and which seed shows it.
@@ -29,11 +32,9 @@ class InvariantBroken(SchedulerError, AssertionError):
         events: The last events of the log up to the first breach, in words.
     """
 
-    def __init__(self, *, breaches: Sequence[Breach], seed: int, events: Sequence[str]) -> None:
-        super().__init__()
-        self.breaches = tuple(breaches)
-        self.seed = seed
-        self.events = tuple(events)
+    breaches: tuple[Breach, ...]
+    seed: int
+    events: tuple[str, ...]
 
     def __str__(self) -> str:
         first = self.breaches[0]

@@ -227,7 +227,9 @@ class Host:
             f"{event.type} in {event.stream}"
             for event in self.world.events[max(0, at - _SHOWN_EVENTS) : at]
         ]
-        broken = InvariantBroken(breaches=breaches, seed=self.world.seed, events=shown)
+        broken = InvariantBroken(
+            breaches=tuple(breaches), seed=self.world.seed, events=tuple(shown)
+        )
         raise broken from self._raised_by(breaches[0].invariant)
 
     def add(self, holds: Callable[[T], object], simulated: T, name: str) -> None:

@@ -10,6 +10,7 @@ from typing import Final
 
 import pytest
 
+from azoth.errors import AzothError
 from tests.house.sources import Module, is_public, modules
 
 pytestmark = pytest.mark.uncovered
@@ -125,3 +126,27 @@ def _documented(tree: ast.Module) -> Iterator[str]:
                 yield name
             case _:
                 pass
+
+
+def errors_of(root: type[AzothError]) -> Iterator[type[AzothError]]:
+    """
+    Yield an error and all below it, ours alone.
+    """
+    yield root
+    for below in root.__subclasses__():
+        yield from errors_of(below)
+
+
+def test_each_error_has_fields_by_which_it_is_pickled() -> None:
+    """
+    The root pickles by the fields of attrs, so an error with an `__init__` of its own cannot be.
+    """
+    for module in PROMISED:
+        import_module(module.name)
+    ours = [error for error in errors_of(AzothError) if error.__module__.startswith("azoth")]
+
+    assert len(ours) > 30
+    by_hand = [
+        one for one in ours if "__init__" in vars(one) and "__attrs_attrs__" not in vars(one)
+    ]
+    assert by_hand == []

@@ -5,7 +5,7 @@ What is left of a failing run: a file that plays it again, and a test that does.
 from pathlib import Path
 from typing import Final
 
-from attrs import frozen
+from attrs import define, frozen
 
 from azoth.typed_json import TypedJson
 from azoth_scheduler.errors import SchedulerError
@@ -30,6 +30,7 @@ _SCENARIOS: Final = TypedJson(Scenario, converter=registry.converter)
 """By what events are written by: it knows schedules, bytes and spans of time."""
 
 
+@define(kw_only=True, slots=False)
 class SeedOfAnotherVersion(SchedulerError, ValueError):
     """
     Say that a seed was printed by another version, and would write another scenario here.
@@ -39,10 +40,8 @@ class SeedOfAnotherVersion(SchedulerError, ValueError):
         version: The version that printed it.
     """
 
-    def __init__(self, *, given: str, version: int) -> None:
-        super().__init__()
-        self.given = given
-        self.version = version
+    given: str
+    version: int
 
     def __str__(self) -> str:
         return (

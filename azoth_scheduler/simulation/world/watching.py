@@ -19,6 +19,8 @@ from sysconfig import get_path
 from types import FrameType
 from typing import Any, Final
 
+from attrs import define
+
 from azoth_scheduler.errors import SchedulerError
 from azoth_scheduler.handlers import TaskHandler
 
@@ -41,6 +43,7 @@ _STDLIB: Final = Path(get_path("stdlib"))
 _READINGS: Final = ("now", "utcnow", "today")
 
 
+@define(kw_only=True, slots=False)
 class RealTimeUsed(SchedulerError, AssertionError):
     """
     Say that a handler has read the machine's clock, or slept; take the time from `ctx` instead.
@@ -52,12 +55,10 @@ class RealTimeUsed(SchedulerError, AssertionError):
         place: The file and the line of the call.
     """
 
-    def __init__(self, *, handler: str, task_type: str, call: str, place: str) -> None:
-        super().__init__()
-        self.handler = handler
-        self.task_type = task_type
-        self.call = call
-        self.place = place
+    handler: str
+    task_type: str
+    call: str
+    place: str
 
     def __str__(self) -> str:
         return (
